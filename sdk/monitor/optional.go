@@ -1,0 +1,80 @@
+package monitor
+
+import (
+	"context"
+
+	"github.com/spoolhost/spoolhost/sdk/spool"
+)
+
+// The interfaces below are optional: a Monitor or Port that implements one is announced
+// with the capability of that name, and the host calls it only then. They are the
+// members of MONITOR2 that may be NULL.
+
+// Reader is a Port whose device talks back (pfnReadPort).
+type Reader interface {
+	// Read fills p with what the device sent; 0 bytes with a nil error means nothing yet.
+	Read(ctx context.Context, p []byte) (int, error)
+}
+
+// PrinterDataSource is a Port that knows facts about its device (pfnGetPrinterDataFromPort).
+type PrinterDataSource interface {
+	// GetPrinterData answers control id 0 by value name, any other by control code.
+	GetPrinterData(ctx context.Context, controlID uint32, valueName string, in []byte) ([]byte, error)
+}
+
+// TimeOutSetter is a Port with communication time-outs (pfnSetPortTimeOuts).
+type TimeOutSetter interface {
+	SetTimeOuts(ctx context.Context, t spool.TimeOuts) error
+}
+
+// BidiPort is a Port that speaks the bidi schema (pfnSendRecvBidiDataFromPort).
+type BidiPort interface {
+	// SendRecvBidiData performs "Get", "Set", "GetAll", "EnumSchema" or another action.
+	SendRecvBidiData(ctx context.Context, access spool.BidiAccess, action string, requests []spool.BidiRequest) ([]spool.BidiResponse, error)
+}
+
+// PortUseObserver is a Monitor that wants to know which of its ports have printers
+// (pfnNotifyUsedPorts, pfnNotifyUnusedPorts).
+type PortUseObserver interface {
+	NotifyUsedPorts(ctx context.Context, ports []string) error
+	NotifyUnusedPorts(ctx context.Context, ports []string) error
+}
+
+// PowerObserver is a Monitor that wants to know of suspend and resume (pfnPowerEvent).
+type PowerObserver interface {
+	PowerEvent(ctx context.Context, event spool.PowerEvent) error
+}
+
+// The capabilities: the identifiers under which the optional interfaces travel. They
+// are frozen once released.
+const (
+	CapReadPort        = "read-port"
+	CapPrinterData     = "get-printer-data-from-port"
+	CapSetPortTimeOuts = "set-port-time-outs"
+	CapBidi            = "send-recv-bidi-data-from-port"
+	CapNotifyPorts     = "notify-ports"
+	CapPowerEvent      = "power-event"
+)
+
+// Capabilities lists what m, a Monitor or a Port, offers beyond the required methods.
+func Capabilities(m any) []string {
+	var caps []string
+	add := func(ok bool, name string) {
+		if ok {
+			caps = append(caps, name)
+		}
+	}
+	_, reads := m.(Reader)
+	_, data := m.(PrinterDataSource)
+	_, times := m.(TimeOutSetter)
+	_, bidi := m.(BidiPort)
+	_, use := m.(PortUseObserver)
+	_, power := m.(PowerObserver)
+	add(reads, CapReadPort)
+	add(data, CapPrinterData)
+	add(times, CapSetPortTimeOuts)
+	add(bidi, CapBidi)
+	add(use, CapNotifyPorts)
+	add(power, CapPowerEvent)
+	return caps
+}

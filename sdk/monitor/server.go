@@ -1,0 +1,137 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
+	"github.com/spoolhost/spoolhost/sdk/wire"
+)
+
+// server is the module's side of monitor/v2: it turns handles into the author's values.
+type server struct {
+	monitorv2.UnimplementedPrintMonitorServer
+	initialize Initialize
+	host       *wire.Host
+	log        *slog.Logger
+	handles    handles
+}
+
+func newServer(initialize Initialize, host *wire.Host, log *slog.Logger) *server {
+	return &server{initialize: initialize, host: host, log: log}
+}
+
+func (s *server) InitializePrintMonitor2(ctx context.Context, r *monitorv2.InitializePrintMonitor2Request) (*monitorv2.InitializePrintMonitor2Response, error) {
+	m, err := s.initialize(ctx, Init{
+		MonitorName: r.GetMonitorName(), ServerName: r.GetServerName(), Local: r.GetLocal(),
+		Registry: s.host.Registry(r.GetSpooler(), r.GetRegistryRoot()),
+		Spooler:  s.host.Spooler(r.GetSpooler()),
+		Logger:   s.log.With("monitor", r.GetMonitorName(), "spooler", r.GetServerName()),
+	})
+	if err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	if m == nil {
+		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, spoolerr.CodeDLLInitFailed, "initialize returned no monitor"))
+	}
+	return &monitorv2.InitializePrintMonitor2Response{Monitor: s.handles.add(0, m), Capabilities: Capabilities(m)}, nil
+}
+
+func (s *server) EnumPorts(ctx context.Context, r *monitorv2.EnumPortsRequest) (*monitorv2.EnumPortsResponse, error) {
+	m, err := lookup[Monitor](&s.handles, r.GetMonitor())
+	if err != nil {
+		return nil, err
+	}
+	ports, err := m.EnumPorts(ctx)
+	if err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	resp := &monitorv2.EnumPortsResponse{}
+	for _, p := range ports {
+		resp.Ports = append(resp.Ports, &monitorv2.PortInfo{Name: p.Name, Description: p.Description, Type: uint32(p.Type)})
+	}
+	return resp, nil
+}
+
+func (s *server) OpenPort(ctx context.Context, r *monitorv2.OpenPortRequest) (*monitorv2.OpenPortResponse, error) {
+	m, err := lookup[Monitor](&s.handles, r.GetMonitor())
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.OpenPort(ctx, r.GetName())
+	if err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	return &monitorv2.OpenPortResponse{Port: s.handles.add(r.GetMonitor(), p), Capabilities: Capabilities(p)}, nil
+}
+
+func (s *server) StartDocPort(ctx context.Context, r *monitorv2.StartDocPortRequest) (*monitorv2.StartDocPortResponse, error) {
+	p, err := lookup[Port](&s.handles, r.GetPort())
+	if err != nil {
+		return nil, err
+	}
+	d := r.GetDoc()
+	err = p.StartDoc(ctx, spool.Doc{
+		JobID: d.GetJobId(), Printer: d.GetPrinter(), Title: d.GetTitle(), User: d.GetUser(),
+		Datatype: d.GetDatatype(), Size: d.GetSize(), Attempt: int(d.GetAttempt()),
+	})
+	if err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	return &monitorv2.StartDocPortResponse{}, nil
+}
+
+func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (*monitorv2.WritePortResponse, error) {
+	p, err := lookup[Port](&s.handles, r.GetPort())
+	if err != nil {
+		return nil, err
+	}
+	n, err := p.Write(ctx, r.GetData())
+	resp := &monitorv2.WritePortResponse{Written: uint32(max(n, 0))} //nolint:gosec // bounded by len(data), which the host checks
+	switch {
+	case errors.Is(err, spoolerr.NotReady):
+		resp.NotReady, resp.Reason = true, err.Error()
+	case err != nil:
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	return resp, nil
+}
+
+func (s *server) EndDocPort(ctx context.Context, r *monitorv2.EndDocPortRequest) (*monitorv2.EndDocPortResponse, error) {
+	p, err := lookup[Port](&s.handles, r.GetPort())
+	if err != nil {
+		return nil, err
+	}
+	if err := p.EndDoc(ctx, spool.JobStatus(r.GetJobStatus())); err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	return &monitorv2.EndDocPortResponse{}, nil
+}
+
+func (s *server) ClosePort(ctx context.Context, r *monitorv2.ClosePortRequest) (*monitorv2.ClosePortResponse, error) {
+	p, err := lookup[Port](&s.handles, r.GetPort())
+	if err != nil {
+		return nil, err
+	}
+	s.handles.remove(r.GetPort())
+	if err := p.Close(ctx); err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	return &monitorv2.ClosePortResponse{}, nil
+}
+
+func (s *server) Shutdown(ctx context.Context, r *monitorv2.ShutdownRequest) (*monitorv2.ShutdownResponse, error) {
+	m, err := lookup[Monitor](&s.handles, r.GetMonitor())
+	if err != nil {
+		return nil, err
+	}
+	s.handles.remove(r.GetMonitor())
+	if err := m.Shutdown(ctx); err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
+	return &monitorv2.ShutdownResponse{}, nil
+}

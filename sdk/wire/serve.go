@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/hashicorp/go-hclog"
+	plugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
+)
+
+// Module is what a module kind's Serve function gives to Serve.
+type Module struct {
+	Kind, Name, Version string
+	Services            []string
+	Capabilities        []string
+	// Register adds the kind's services.
+	Register func(s grpc.ServiceRegistrar, host *Host, log *slog.Logger)
+}
+
+// Serve runs the process as a module until the host ends it; it does not return. Started
+// by hand it says what it is and exits with status 1.
+func Serve(m Module) {
+	if os.Getenv(CookieKey) != CookieValue {
+		fmt.Fprintf(os.Stderr, "%s %s is a spoolhost %s module: it is started by a spoolhost host, not by hand.\n"+
+			"Install it with: spoolhost monitor add NAME --module %s\n", m.Name, m.Version, m.Kind, os.Args[0])
+		os.Exit(1)
+	}
+	guard()
+	log := newLogger()
+	conn, err := dialHost()
+	if err != nil {
+		log.Error("cannot reach the host services", "error", err)
+		os.Exit(1)
+	}
+	calls := newCallGate()
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig: plugin.HandshakeConfig{
+			ProtocolVersion: ProtocolVersion, MagicCookieKey: CookieKey, MagicCookieValue: CookieValue,
+		},
+		Plugins: plugin.PluginSet{PluginName: &modulePlugin{register: func(s *grpc.Server) {
+			pluginv1.RegisterPluginServer(s, &describer{module: m, calls: calls})
+			m.Register(s, NewHost(conn), log)
+		}}},
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(opts, grpc.UnaryInterceptor(calls.intercept))...)
+		},
+		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
+	})
+	os.Exit(0)
+}
+
+// BuildVersion is the main module's version as the Go build recorded it, or "devel".
+func BuildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// newLogger writes the JSON that hclog writes, which the host parses. It keeps the real
+// standard error, which go-plugin replaces later.
+func newLogger() *slog.Logger {
+	rename := map[string]string{slog.TimeKey: "@timestamp", slog.LevelKey: "@level", slog.MessageKey: "@message"}
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if to, ok := rename[a.Key]; ok && len(groups) == 0 {
+				a.Key = to
+			}
+			return a
+		},
+	}))
+}
+
+// dialHost connects lazily; the socket lies in a directory that only the host's user can
+// enter, and every call carries the instance's token.
+func dialHost() (*grpc.ClientConn, error) {
+	addr := os.Getenv(EnvHostAddr)
+	if addr == "" {
+		return nil, errors.New(EnvHostAddr + " is not set")
+	}
+	return grpc.NewClient("unix:"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxReply)))
+}
+
+type modulePlugin struct {
+	plugin.NetRPCUnsupportedPlugin
+	register func(*grpc.Server)
+}
+
+func (p *modulePlugin) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	p.register(s)
+	return nil
+}
+
+func (p *modulePlugin) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.New("a module is not a client")
+}
+
+// describer serves the Plugin service.
+type describer struct {
+	pluginv1.UnimplementedPluginServer
+	module Module
+	calls  *callGate
+}
+
+func (d *describer) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
+	return &pluginv1.DescribeResponse{
+		Kind: d.module.Kind, Name: d.module.Name, Version: d.module.Version,
+		Services: d.module.Services, Capabilities: d.module.Capabilities,
+	}, nil
+}
+
+func (d *describer) Drain(ctx context.Context, _ *pluginv1.DrainRequest) (*pluginv1.DrainResponse, error) {
+	if err := d.calls.drain(ctx); err != nil {
+		return nil, err
+	}
+	return &pluginv1.DrainResponse{}, nil
+}

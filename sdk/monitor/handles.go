@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"sync"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -18,6 +19,7 @@ type handles struct {
 type entry struct {
 	parent uint64 // the monitor handle, or 0 for a monitor
 	value  any
+	turn   chan struct{} // holds one token while a call is in it
 }
 
 func (h *handles) add(parent uint64, value any) uint64 {
@@ -27,7 +29,7 @@ func (h *handles) add(parent uint64, value any) uint64 {
 		h.entries = make(map[uint64]entry)
 	}
 	h.last++
-	h.entries[h.last] = entry{parent: parent, value: value}
+	h.entries[h.last] = entry{parent: parent, value: value, turn: make(chan struct{}, 1)}
 	return h.last
 }
 
@@ -63,6 +65,25 @@ func lookup[T any](h *handles, handle uint64) (T, error) {
 		return v, spoolgrpc.ToStatus(spoolerr.New(spoolerr.BadHandle, 0, "handle %d is of another sort", handle))
 	}
 	return v, nil
+}
+
+// take is lookup for calls that an author sees one at a time. A call that the host has
+// given up may still be running in the author's code; the next one waits for it, so that
+// its answer proves that the module obeys cancellation. leave must be called.
+func take[T any](ctx context.Context, h *handles, handle uint64) (v T, leave func(), err error) {
+	v, err = lookup[T](h, handle)
+	if err != nil {
+		return v, nil, err
+	}
+	h.mu.Lock()
+	turn := h.entries[handle].turn
+	h.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return v, func() { <-turn }, nil
+	case <-ctx.Done():
+		return v, nil, spoolgrpc.ToStatus(spoolerr.As(ctx.Err(), spoolerr.Busy, "handle %d is still in an earlier call", handle))
+	}
 }
 
 func isOptional[T any]() bool {

@@ -70,10 +70,11 @@ func (s *server) OpenPort(ctx context.Context, r *monitorv2.OpenPortRequest) (*m
 }
 
 func (s *server) StartDocPort(ctx context.Context, r *monitorv2.StartDocPortRequest) (*monitorv2.StartDocPortResponse, error) {
-	p, err := lookup[Port](&s.handles, r.GetPort())
+	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	d := r.GetDoc()
 	err = p.StartDoc(ctx, spool.Doc{
 		JobID: d.GetJobId(), Printer: d.GetPrinter(), Title: d.GetTitle(), User: d.GetUser(),
@@ -86,10 +87,11 @@ func (s *server) StartDocPort(ctx context.Context, r *monitorv2.StartDocPortRequ
 }
 
 func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (*monitorv2.WritePortResponse, error) {
-	p, err := lookup[Port](&s.handles, r.GetPort())
+	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	n, err := p.Write(ctx, r.GetData())
 	resp := &monitorv2.WritePortResponse{Written: uint32(max(n, 0))} //nolint:gosec // bounded by len(data), which the host checks
 	switch {
@@ -102,10 +104,11 @@ func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (
 }
 
 func (s *server) EndDocPort(ctx context.Context, r *monitorv2.EndDocPortRequest) (*monitorv2.EndDocPortResponse, error) {
-	p, err := lookup[Port](&s.handles, r.GetPort())
+	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	if err := p.EndDoc(ctx, spool.JobStatus(r.GetJobStatus())); err != nil {
 		return nil, spoolgrpc.ToStatus(err)
 	}
@@ -113,10 +116,11 @@ func (s *server) EndDocPort(ctx context.Context, r *monitorv2.EndDocPortRequest)
 }
 
 func (s *server) ClosePort(ctx context.Context, r *monitorv2.ClosePortRequest) (*monitorv2.ClosePortResponse, error) {
-	p, err := lookup[Port](&s.handles, r.GetPort())
+	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	s.handles.remove(r.GetPort())
 	if err := p.Close(ctx); err != nil {
 		return nil, spoolgrpc.ToStatus(err)

@@ -29,6 +29,8 @@ type Reader struct {
 	problems []string
 }
 
+const maxProblems = 8
+
 // Read begins to read c's settings.
 func Read(c Config) *Reader { return &Reader{config: c, known: map[string]bool{}} }
 
@@ -99,7 +101,7 @@ func (r *Reader) Problem(key, remedy string, args ...any) {
 
 // Err gives what is wrong with the settings, or nil.
 func (r *Reader) Err() error {
-	problems := r.problems
+	problems := slices.Clone(r.problems)
 	for _, key := range slices.Sorted(maps.Keys(r.config.Settings)) {
 		if !r.known[key] {
 			problems = append(problems, "setting "+spool.Quote(key)+" is unknown; the settings are "+r.list())
@@ -107,6 +109,10 @@ func (r *Reader) Err() error {
 	}
 	if len(problems) == 0 {
 		return nil
+	}
+	// The input is the caller's: a thousand unknown settings must not make a thousand lines.
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems], fmt.Sprintf("and %d more", more))
 	}
 	return invalid(r.config.Name, strings.Join(problems, "; "))
 }

@@ -1,0 +1,159 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclparse"
+
+	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// Config is what a host is told. DefaultConfig gives the defaults.
+type Config struct {
+	// Data is the directory of everything the host keeps.
+	Data string
+	// Listen are the addresses of the API: "unix:PATH" or a loopback "HOST:PORT".
+	Listen []string
+	// HTTP is the address of health and metrics, "HOST:PORT"; empty for none.
+	HTTP string
+	// Operators is the name of the group whose members operate; empty for none.
+	Operators string
+	// Limits are the deadlines of calls to modules.
+	Limits portmon.Limits
+	// Retention says how long finished jobs are kept.
+	Retention job.Retention
+	// RegistryLimit bounds what one monitor may store for one spooler, in bytes.
+	RegistryLimit int64
+	// LocalDirectories are those below which the local port monitor may write.
+	LocalDirectories []string
+
+	// Builtins are the monitors that come with the program. LoadConfig leaves them alone.
+	Builtins []catalog.Monitor
+	Version  string
+	Logger   hclog.Logger
+}
+
+// DefaultConfig is a host without addresses and monitors.
+func DefaultConfig() Config {
+	return Config{
+		Limits:        portmon.DefaultLimits(),
+		Retention:     job.Retention{Age: 7 * 24 * time.Hour, Count: 10_000},
+		RegistryLimit: 16 << 20,
+		Logger:        hclog.NewNullLogger(),
+	}
+}
+
+// file is the configuration file. Everything in it is optional.
+type file struct {
+	Data             *string  `hcl:"data"`
+	Listen           []string `hcl:"listen,optional"`
+	HTTP             *string  `hcl:"http"`
+	Operators        *string  `hcl:"operators"`
+	CallTimeout      *string  `hcl:"call_timeout"`
+	ResourceTimeout  *string  `hcl:"resource_timeout"`
+	KillGrace        *string  `hcl:"kill_grace"`
+	LocalDirectories []string `hcl:"local_directories,optional"`
+	RegistryLimit    *int64   `hcl:"registry_limit"`
+	History          *history `hcl:"history,block"`
+}
+
+type history struct {
+	Age   *string `hcl:"age"`
+	Count *uint64 `hcl:"count"`
+}
+
+// LoadConfig reads a configuration file in HCL over the defaults. It is strict: unknown
+// names are errors, and each error gives file, line and column.
+func LoadConfig(path string) (Config, error) {
+	cfg := DefaultConfig()
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return cfg, spoolerr.As(err, spoolerr.NotFound, "configuration file %s", path)
+	}
+	return parseConfig(cfg, path, src)
+}
+
+func parseConfig(cfg Config, path string, src []byte) (Config, error) {
+	parsed, diags := hclparse.NewParser().ParseHCL(src, path)
+	var f file
+	if !diags.HasErrors() {
+		diags = append(diags, gohcl.DecodeBody(parsed.Body, nil, &f)...)
+	}
+	if diags.HasErrors() {
+		return cfg, configError(diags)
+	}
+	if err := f.apply(&cfg, path); err != nil {
+		return cfg, err
+	}
+	return cfg, nil
+}
+
+func configError(diags hcl.Diagnostics) error {
+	return spoolerr.As(diags, spoolerr.Invalid, "configuration")
+}
+
+func (f *file) apply(cfg *Config, path string) error {
+	set(&cfg.Data, f.Data)
+	set(&cfg.HTTP, f.HTTP)
+	set(&cfg.Operators, f.Operators)
+	if f.Listen != nil {
+		cfg.Listen = f.Listen
+	}
+	cfg.LocalDirectories = f.LocalDirectories
+	for _, d := range f.LocalDirectories {
+		if !filepath.IsAbs(d) {
+			return spoolerr.New(spoolerr.Invalid, 0, "%s: local_directories: %q is not an absolute path", path, d)
+		}
+	}
+	if f.RegistryLimit != nil {
+		if *f.RegistryLimit <= 0 {
+			return spoolerr.New(spoolerr.Invalid, 0, "%s: registry_limit must be a positive number of bytes", path)
+		}
+		cfg.RegistryLimit = *f.RegistryLimit
+	}
+	if f.History == nil {
+		f.History = &history{}
+	}
+	set(&cfg.Retention.Count, f.History.Count)
+	for _, d := range []struct {
+		name string
+		text *string
+		to   *time.Duration
+	}{
+		{"call_timeout", f.CallTimeout, &cfg.Limits.Call},
+		{"resource_timeout", f.ResourceTimeout, &cfg.Limits.Resource},
+		{"kill_grace", f.KillGrace, &cfg.Limits.Grace},
+		{"history.age", f.History.Age, &cfg.Retention.Age},
+	} {
+		if err := setDuration(d.to, d.text, path, d.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func setDuration(to *time.Duration, text *string, path, name string) error {
+	if text == nil {
+		return nil
+	}
+	d, err := time.ParseDuration(*text)
+	if err != nil || d <= 0 {
+		return spoolerr.New(spoolerr.Invalid, 0, "%s: %s = %q is not a positive duration such as \"30s\" or \"3m\"", path, name, *text)
+	}
+	*to = d
+	return nil
+}

@@ -1,0 +1,144 @@
+package eventlog
+
+import (
+	"fmt"
+	"slices"
+)
+
+// ID is the stable number of a sort of event: operators filter and alert by it, so a
+// number is never given to anything else. The hundreds say what the event is about.
+type ID int
+
+// Events of the host.
+const (
+	HostStarted       ID = 100
+	HostStopping      ID = 101
+	CorruptRecord     ID = 110
+	DocumentMissing   ID = 111
+	OrphanModuleEnded ID = 120
+	EventsNotWritten  ID = 130
+)
+
+// Events of monitors and their modules.
+const (
+	MonitorStarted          ID = 200
+	MonitorExited           ID = 201
+	MonitorRestarting       ID = 202
+	MonitorQuarantined      ID = 203
+	MonitorInitializeFailed ID = 204
+	ModuleRefused           ID = 205
+	ModuleLogLine           ID = 210
+	MonitorAdded            ID = 220
+	MonitorRemoved          ID = 221
+)
+
+// Events of ports.
+const (
+	PortOpened     ID = 300
+	PortOpenFailed ID = 301
+	PortStatus     ID = 302
+	PortOffline    ID = 303
+	PortRecovered  ID = 304
+	PortAdded      ID = 310
+	PortDeleted    ID = 311
+)
+
+// Events of printers.
+const (
+	PrinterAdded   ID = 400
+	PrinterChanged ID = 401
+	PrinterPaused  ID = 402
+	PrinterResumed ID = 403
+	PrinterPurged  ID = 404
+	PrinterDeleted ID = 405
+	PrinterOnline  ID = 406
+	PrinterMissing ID = 407
+)
+
+// Events of jobs.
+const (
+	JobAccepted       ID = 500
+	JobAttemptStarted ID = 501
+	JobAttemptEnded   ID = 502
+	JobPrinted        ID = 503
+	JobHeld           ID = 504
+	JobReleased       ID = 505
+	JobCancelled      ID = 506
+	JobRestarted      ID = 507
+	JobMoved          ID = 508
+	JobFailed         ID = 509
+	JobExpired        ID = 510
+)
+
+// idName is a row of the table of ids.
+type idName struct {
+	id   ID
+	name string
+}
+
+// ids is every id with its name, in order.
+func ids() []idName {
+	return []idName{
+		{HostStarted, "host started"},
+		{HostStopping, "host stopping"},
+		{CorruptRecord, "corrupt record"},
+		{DocumentMissing, "document missing"},
+		{OrphanModuleEnded, "orphan module ended"},
+		{EventsNotWritten, "events not written"},
+		{MonitorStarted, "monitor started"},
+		{MonitorExited, "monitor exited"},
+		{MonitorRestarting, "monitor restarting"},
+		{MonitorQuarantined, "monitor quarantined"},
+		{MonitorInitializeFailed, "monitor initialize failed"},
+		{ModuleRefused, "module refused"},
+		{ModuleLogLine, "module log line"},
+		{MonitorAdded, "monitor added"},
+		{MonitorRemoved, "monitor removed"},
+		{PortOpened, "port opened"},
+		{PortOpenFailed, "port open failed"},
+		{PortStatus, "port status"},
+		{PortOffline, "port offline"},
+		{PortRecovered, "port recovered"},
+		{PortAdded, "port added"},
+		{PortDeleted, "port deleted"},
+		{PrinterAdded, "printer added"},
+		{PrinterChanged, "printer changed"},
+		{PrinterPaused, "printer paused"},
+		{PrinterResumed, "printer resumed"},
+		{PrinterPurged, "printer purged"},
+		{PrinterDeleted, "printer deleted"},
+		{PrinterOnline, "printer online"},
+		{PrinterMissing, "printer missing"},
+		{JobAccepted, "job accepted"},
+		{JobAttemptStarted, "job attempt started"},
+		{JobAttemptEnded, "job attempt ended"},
+		{JobPrinted, "job printed"},
+		{JobHeld, "job held"},
+		{JobReleased, "job released"},
+		{JobCancelled, "job cancelled"},
+		{JobRestarted, "job restarted"},
+		{JobMoved, "job moved"},
+		{JobFailed, "job failed"},
+		{JobExpired, "job expired"},
+	}
+}
+
+// IDs gives every id, in order.
+func IDs() []ID {
+	table := ids()
+	list := make([]ID, len(table))
+	for i, row := range table {
+		list[i] = row.id
+	}
+	return list
+}
+
+// String gives the id in words, such as "job accepted".
+func (id ID) String() string {
+	table := ids()
+	i, ok := slices.BinarySearchFunc(table, id, func(row idName, id ID) int { return int(row.id - id) })
+	if !ok {
+		return fmt.Sprint("event ", int(id))
+	}
+	return table[i].name
+}

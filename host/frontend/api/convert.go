@@ -1,0 +1,88 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/spooler"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+)
+
+// stamp leaves the zero time out.
+func stamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func jobToProto(spoolerName string, j *job.Job) *apiv1.Job {
+	p := &apiv1.Job{
+		Id: j.ID, Spooler: spoolerName, Printer: j.Printer, Title: j.Title, User: j.User, State: string(j.State),
+		Reason: j.Reason, Size: uint64(j.Document.Size), Sha256: j.Document.SHA256, Datatype: j.Datatype, //nolint:gosec // sizes are not negative
+		Priority: j.Priority, StartTime: j.StartTime, UntilTime: j.UntilTime, SubmittedAt: stamp(j.Submitted),
+		EndedAt: stamp(j.Ended), MayHavePrinted: j.MayHavePrinted,
+	}
+	if j.State == job.Printing && j.Intent != job.NoIntent {
+		p.Reason = fmt.Sprintf("the document is being stopped to %s it", j.Intent)
+	}
+	for _, a := range j.Attempts {
+		p.Attempts = append(p.Attempts, &apiv1.Attempt{
+			Number: a.Number, Port: a.Port, Monitor: a.Monitor, Incarnation: a.Incarnation, Epoch: a.Epoch,
+			StartedAt: stamp(a.Started), EndedAt: stamp(a.Ended), Outcome: string(a.Outcome),
+			BytesSent: uint64(max(a.BytesSent, 0)), Error: a.Error, Tries: a.Tries, //nolint:gosec // not negative
+		})
+	}
+	return p
+}
+
+func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {
+	return &apiv1.Printer{
+		Name: v.Name, Spooler: spoolerName, Ports: v.Ports, State: v.State, Reason: v.Reason, Paused: v.Paused,
+		Comment: v.Comment, Location: v.Location, Policy: v.Policy, MaxAttempts: v.MaxAttempts, Priority: v.Priority,
+		DefaultPriority: v.DefaultPriority, StartTime: v.StartTime, UntilTime: v.UntilTime,
+		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), CreatedAt: stamp(v.Created), //nolint:gosec // a count
+	}
+}
+
+func settingsFromProto(p *apiv1.PrinterSettings) spooler.Settings {
+	if p == nil {
+		return spooler.Settings{}
+	}
+	return spooler.Settings{
+		Ports: p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
+		Priority: p.Priority, DefaultPriority: p.DefaultPriority, StartTime: p.StartTime, UntilTime: p.UntilTime,
+		KeepPrinted: p.KeepPrintedJobs,
+	}
+}
+
+func portToProto(spoolerName string, v spooler.PortView) *apiv1.Port {
+	return &apiv1.Port{
+		Name: v.Name, Spooler: spoolerName, Monitor: v.Monitor, Description: v.Description, State: v.State,
+		Status: v.Status, Printers: v.Printers, Job: v.Job,
+	}
+}
+
+// pages sends items in messages of a bounded number.
+func pages[T any](items []T, send func([]T) error) error {
+	const most = 256
+	for len(items) > 0 {
+		n := min(len(items), most)
+		if err := send(items[:n]); err != nil {
+			return err
+		}
+		items = items[n:]
+	}
+	return nil
+}
+
+func convertAll[In, Out any](in []In, convert func(In) Out) []Out {
+	out := make([]Out, 0, len(in))
+	for _, v := range in {
+		out = append(out, convert(v))
+	}
+	return out
+}

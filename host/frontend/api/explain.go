@@ -1,0 +1,183 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/spooler"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// Explain gathers what the event log knows of an object, says how it stands, and what to
+// do next.
+func (s *hostServer) Explain(ctx context.Context, r *apiv1.ExplainRequest) (*apiv1.ExplainResponse, error) {
+	sp, err := s.spooler(r.GetSpooler())
+	if err != nil {
+		return nil, err
+	}
+	var resp *apiv1.ExplainResponse
+	name := r.GetName()
+	switch r.GetKind() {
+	case eventlog.Job:
+		resp, err = s.explainJob(ctx, sp, name)
+	case eventlog.Printer:
+		resp, err = explainPrinter(sp, name)
+	case eventlog.Port:
+		resp, err = explainPort(sp, name)
+	case eventlog.Monitor:
+		resp, err = s.explainMonitor(sp, name)
+	default:
+		err = spoolerr.New(spoolerr.Invalid, 0, "%s cannot be explained; ask for a job, printer, port or monitor", spool.Quote(r.GetKind()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	const most = 200
+	for _, e := range s.cfg.Events.Select(eventlog.Filter{Spooler: sp.Name(), Object: r.GetKind(), Name: name, Limit: most}) {
+		if e.Severity == eventlog.Info && e.Object != r.GetKind() {
+			continue // of its neighbours only what went wrong matters
+		}
+		resp.Events = append(resp.Events, &apiv1.ExplainEvent{Time: stamp(e.Time), Text: e.Text})
+	}
+	return resp, nil
+}
+
+func (s *hostServer) explainJob(ctx context.Context, sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {
+	id, err := strconv.ParseUint(name, 10, 64)
+	if err != nil {
+		return nil, spoolerr.New(spoolerr.Invalid, 0, "%s is not a job number", spool.Quote(name))
+	}
+	_, j, err := (&jobsServer{Server: s.Server}).find(ctx, sp.Name(), id)
+	if err != nil {
+		return nil, err
+	}
+	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Job %d (%s, %d bytes, from %s) is %s%s.",
+		j.ID, spool.Quote(j.Title), j.Document.Size, j.User, j.State, reasonOf(j))}
+	switch j.State {
+	case job.Queued:
+		s.explainWaiting(sp, j, resp)
+	case job.Held:
+		resp.Advice = append(resp.Advice, fmt.Sprintf("Print it with: spoolhost job release %d. Give it up with: spoolhost job cancel %d.", j.ID, j.ID))
+	case job.Printing:
+		s.explainPrinting(sp, j, resp)
+	case job.Failed:
+		resp.Advice = append(resp.Advice, "Submit the document again.")
+	}
+	if j.MayHavePrinted {
+		resp.Advice = append(resp.Advice, "An earlier attempt may have put the whole document on paper: look at the printer before you print it again.")
+	}
+	return resp, nil
+}
+
+func reasonOf(j *job.Job) string {
+	if j.Reason == "" {
+		return ""
+	}
+	return " (" + j.Reason + ")"
+}
+
+// explainWaiting says why a queued job does not print.
+func (s *hostServer) explainWaiting(sp *spooler.Spooler, j *job.Job, resp *apiv1.ExplainResponse) {
+	p, err := sp.Printer(j.Printer)
+	if err != nil {
+		resp.Advice = append(resp.Advice, fmt.Sprintf("Its printer is gone; move it: spoolhost job move %d --printer NAME.", j.ID))
+		return
+	}
+	quoted := spool.Quote(p.Name)
+	switch p.State {
+	case "paused":
+		resp.Summary += fmt.Sprintf(" Printer %s is paused.", quoted)
+		resp.Advice = append(resp.Advice, fmt.Sprintf("Let the printer go on with: spoolhost printer resume %s.", quoted))
+	case "offline", "missing":
+		resp.Summary += fmt.Sprintf(" Printer %s is %s: %s.", quoted, p.State, p.Reason)
+		resp.Advice = append(resp.Advice, fmt.Sprintf("See to the device or its port; the job prints by itself when it works again. "+
+			"Or move it: spoolhost job move %d --printer NAME.", j.ID))
+	case "printing":
+		ahead := 0
+		for _, other := range sp.Queue().Active(j.Printer) {
+			if other.ID != j.ID && other.State != job.Held && (other.Priority > j.Priority || other.Priority == j.Priority && other.ID < j.ID) {
+				ahead++
+			}
+		}
+		resp.Summary += fmt.Sprintf(" Printer %s is printing; %d jobs are ahead of it.", quoted, ahead)
+	}
+	if j.StartTime != j.UntilTime {
+		resp.Summary += fmt.Sprintf(" It prints only between %s and %s UTC.", clock(j.StartTime), clock(j.UntilTime))
+	}
+	if p.StartTime != p.UntilTime {
+		resp.Summary += fmt.Sprintf(" The printer prints only between %s and %s UTC.", clock(p.StartTime), clock(p.UntilTime))
+	}
+}
+
+func (s *hostServer) explainPrinting(sp *spooler.Spooler, j *job.Job, resp *apiv1.ExplainResponse) {
+	a := j.Current()
+	if a == nil {
+		return
+	}
+	resp.Summary += fmt.Sprintf(" Attempt %d has sent %d of %d bytes to port %s.", a.Number, a.BytesSent, j.Document.Size, spool.Quote(a.Port))
+	if p, err := sp.Port(a.Port); err == nil && p.Status != "" {
+		resp.Summary += fmt.Sprintf(" The port says: %s.", p.Status)
+	}
+}
+
+func clock(minutes uint32) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }
+
+func explainPrinter(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {
+	p, err := sp.Printer(name)
+	if err != nil {
+		return nil, err
+	}
+	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Printer %s (ports %s) is %s%s; %d jobs are not finished.",
+		spool.Quote(p.Name), strings.Join(p.Ports, ", "), p.State, bracket(p.Reason), p.Jobs)}
+	if p.Paused {
+		resp.Advice = append(resp.Advice, fmt.Sprintf("Let it go on with: spoolhost printer resume %s.", spool.Quote(p.Name)))
+	}
+	if p.State == "missing" || p.State == "offline" {
+		resp.Advice = append(resp.Advice, fmt.Sprintf("See what its port says: spoolhost why port %s. Jobs are kept and print when it works again.", spool.Quote(p.Ports[0])))
+	}
+	return resp, nil
+}
+
+func explainPort(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {
+	p, err := sp.Port(name)
+	if err != nil {
+		return nil, err
+	}
+	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Port %s (%s, monitor %s) is %s%s.",
+		spool.Quote(p.Name), p.Description, spool.Quote(p.Monitor), p.State, bracket(p.Status))}
+	switch p.State {
+	case "waiting", "offline":
+		resp.Advice = append(resp.Advice, "See to the device: power, cable, network address. The port is tried again by itself.")
+	case "missing":
+		resp.Advice = append(resp.Advice, fmt.Sprintf("See what its monitor does: spoolhost why monitor %s.", spool.Quote(p.Monitor)))
+	}
+	return resp, nil
+}
+
+func (s *hostServer) explainMonitor(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {
+	m, err := s.cfg.Catalog.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	v, _ := sp.Monitor(m.Name)
+	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Monitor %s (module %s) is %s%s; it was restarted %d times since the host started.",
+		spool.Quote(m.Name), m.Path, v.State, bracket(v.Reason), v.Restarts)}
+	if v.State == "backoff" {
+		resp.Advice = append(resp.Advice, fmt.Sprintf("It is started again by itself; to try at once: spoolhost monitor restart %s. "+
+			"If it keeps failing, ask its vendor, with the lines of: spoolhost monitor show %s.", spool.Quote(m.Name), spool.Quote(m.Name)))
+	}
+	return resp, nil
+}
+
+func bracket(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
+}

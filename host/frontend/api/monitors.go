@@ -1,0 +1,107 @@
+package api
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/spoolhost/spoolhost/host/catalog"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+)
+
+type monitorsServer struct {
+	apiv1.UnimplementedMonitorsServer
+	*Server
+}
+
+func (s *monitorsServer) AddMonitor(ctx context.Context, r *apiv1.AddMonitorRequest) (*apiv1.AddMonitorResponse, error) {
+	m, err := s.cfg.Catalog.Add(ctx, r.GetName(), r.GetModule(), r.GetArgs(), r.GetDigest())
+	if err != nil {
+		return nil, err
+	}
+	for _, sp := range s.cfg.Spoolers() {
+		if err := sp.StartMonitor(m); err != nil {
+			return nil, err
+		}
+		sp.WaitStarted(ctx)
+	}
+	return &apiv1.AddMonitorResponse{Monitor: s.show(m)}, nil
+}
+
+// show gathers what the spoolers say of a monitor.
+func (s *monitorsServer) show(m catalog.Monitor) *apiv1.Monitor {
+	p := &apiv1.Monitor{
+		Name: m.Name, Module: m.Path, Args: m.Args, Digest: m.Digest, ModuleName: m.ModuleName,
+		ModuleVersion: m.ModuleVersion, Builtin: m.Builtin, Isolation: "spooler", State: "stopped",
+	}
+	for _, sp := range s.cfg.Spoolers() {
+		v, ok := sp.Monitor(m.Name)
+		if !ok {
+			continue
+		}
+		p.State, p.Reason = v.State, v.Reason
+		if v.PID == 0 {
+			continue
+		}
+		proc := &apiv1.Process{
+			Pid: int32(v.PID), Spooler: sp.Name(), Incarnation: v.Incarnation, StartedAt: stamp(v.Started), Restarts: v.Restarts, //nolint:gosec // a pid
+		}
+		for _, l := range v.Log {
+			proc.Log = append(proc.Log, l.Time.UTC().Format("15:04:05.000")+" "+l.Level+" "+l.Text)
+		}
+		p.Processes = append(p.Processes, proc)
+	}
+	return p
+}
+
+func (s *monitorsServer) ListMonitors(_ *apiv1.ListMonitorsRequest, stream grpc.ServerStreamingServer[apiv1.ListMonitorsResponse]) error {
+	return pages(s.cfg.Catalog.List(), func(page []catalog.Monitor) error {
+		return stream.Send(&apiv1.ListMonitorsResponse{Monitors: convertAll(page, s.show)})
+	})
+}
+
+func (s *monitorsServer) GetMonitor(_ context.Context, r *apiv1.GetMonitorRequest) (*apiv1.GetMonitorResponse, error) {
+	m, err := s.cfg.Catalog.Get(r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	return &apiv1.GetMonitorResponse{Monitor: s.show(m)}, nil
+}
+
+func (s *monitorsServer) RemoveMonitor(ctx context.Context, r *apiv1.RemoveMonitorRequest) (*apiv1.RemoveMonitorResponse, error) {
+	m, err := s.cfg.Catalog.Get(r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	for _, sp := range s.cfg.Spoolers() {
+		if err := sp.CheckMonitorUnused(m.Name); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.cfg.Catalog.Remove(ctx, m.Name); err != nil {
+		return nil, err
+	}
+	for _, sp := range s.cfg.Spoolers() {
+		if err := sp.StopMonitor(ctx, m.Name); err != nil {
+			return nil, err
+		}
+	}
+	return &apiv1.RemoveMonitorResponse{}, nil
+}
+
+func (s *monitorsServer) RestartMonitor(_ context.Context, r *apiv1.RestartMonitorRequest) (*apiv1.RestartMonitorResponse, error) {
+	m, err := s.cfg.Catalog.Get(r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	for _, sp := range s.cfg.Spoolers() {
+		if r.GetSpooler() != "" && spool.Fold(r.GetSpooler()) != spool.Fold(sp.Name()) {
+			continue
+		}
+		if err := sp.RestartMonitor(m.Name); err != nil {
+			return nil, err
+		}
+	}
+	return &apiv1.RestartMonitorResponse{Monitor: s.show(m)}, nil
+}

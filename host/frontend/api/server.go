@@ -1,0 +1,143 @@
+// Package api is the host's own API over gRPC: it finds out who is calling and what they
+// may do, turns requests into calls of a spooler, and its answers into messages.
+//
+// The composition root imports it. It decides nothing about printing.
+package api
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/spooler"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// Info is what status says of the host.
+type Info struct {
+	Version string
+	Started time.Time
+	Data    string
+	Listen  func() []string
+}
+
+// Config is what the API serves.
+type Config struct {
+	Spoolers func() []*spooler.Spooler
+	Catalog  *catalog.Catalog
+	Events   *eventlog.Log
+	Info     Info
+	// Operators is the name of the group that operates, or empty.
+	Operators string
+}
+
+// Server is the API.
+type Server struct {
+	cfg  Config
+	grpc *grpc.Server
+}
+
+// maxChunk bounds one message of a client, in bytes.
+const maxChunk = 1 << 20
+
+// New makes the server; it listens on nothing yet.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, grpc: grpc.NewServer(
+		grpc.Creds(newPeerCredentials(cfg.Operators)),
+		grpc.MaxRecvMsgSize(maxChunk+64<<10),
+		grpc.UnaryInterceptor(authorizeUnary),
+		grpc.StreamInterceptor(authorizeStream),
+		// A client that vanished without a word must not keep its submission open for ever.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.ReadBufferSize(256<<10),
+	)}
+	apiv1.RegisterHostServer(s.grpc, &hostServer{Server: s})
+	apiv1.RegisterMonitorsServer(s.grpc, &monitorsServer{Server: s})
+	apiv1.RegisterPortsServer(s.grpc, &portsServer{Server: s})
+	apiv1.RegisterPrintersServer(s.grpc, &printersServer{Server: s})
+	apiv1.RegisterJobsServer(s.grpc, &jobsServer{Server: s})
+	apiv1.RegisterRegistryServer(s.grpc, &registryServer{Server: s})
+	return s
+}
+
+// Serve answers on a listener until Close. It may be called for several.
+func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+
+// Close takes no new calls, gives those under way until ctx ends, and then cuts them.
+func (s *Server) Close(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+	}
+}
+
+// spooler finds the spooler that a request names; empty is the node's own.
+func (s *Server) spooler(name string) (*spooler.Spooler, error) {
+	all := s.cfg.Spoolers()
+	for _, sp := range all {
+		if name == "" && sp.Local() || spool.Fold(sp.Name()) == spool.Fold(name) {
+			return sp, nil
+		}
+	}
+	return nil, spoolerr.New(spoolerr.NotFound, 0, "spooler %s does not exist on this host", spool.Quote(name))
+}
+
+// needs classifies every method.
+func needs() map[string]role {
+	return map[string]role{
+		apiv1.Host_GetStatus_FullMethodName: roleUser,
+		apiv1.Host_Explain_FullMethodName:   roleUser,
+
+		apiv1.Monitors_AddMonitor_FullMethodName:     roleAdministrator,
+		apiv1.Monitors_ListMonitors_FullMethodName:   roleUser,
+		apiv1.Monitors_GetMonitor_FullMethodName:     roleUser,
+		apiv1.Monitors_RemoveMonitor_FullMethodName:  roleAdministrator,
+		apiv1.Monitors_RestartMonitor_FullMethodName: roleOperator,
+
+		apiv1.Ports_AddPort_FullMethodName:    roleAdministrator,
+		apiv1.Ports_ListPorts_FullMethodName:  roleUser,
+		apiv1.Ports_GetPort_FullMethodName:    roleUser,
+		apiv1.Ports_DeletePort_FullMethodName: roleAdministrator,
+
+		apiv1.Printers_AddPrinter_FullMethodName:    roleAdministrator,
+		apiv1.Printers_ListPrinters_FullMethodName:  roleUser,
+		apiv1.Printers_GetPrinter_FullMethodName:    roleUser,
+		apiv1.Printers_UpdatePrinter_FullMethodName: roleAdministrator,
+		apiv1.Printers_PausePrinter_FullMethodName:  roleOperator,
+		apiv1.Printers_ResumePrinter_FullMethodName: roleOperator,
+		apiv1.Printers_PurgePrinter_FullMethodName:  roleOperator,
+		apiv1.Printers_DeletePrinter_FullMethodName: roleAdministrator,
+
+		// Jobs: the owner or an operator, which the methods check.
+		apiv1.Jobs_SubmitJob_FullMethodName:  roleUser,
+		apiv1.Jobs_ListJobs_FullMethodName:   roleUser,
+		apiv1.Jobs_GetJob_FullMethodName:     roleUser,
+		apiv1.Jobs_WatchJob_FullMethodName:   roleUser,
+		apiv1.Jobs_CancelJob_FullMethodName:  roleUser,
+		apiv1.Jobs_HoldJob_FullMethodName:    roleUser,
+		apiv1.Jobs_ReleaseJob_FullMethodName: roleUser,
+		apiv1.Jobs_RestartJob_FullMethodName: roleUser,
+		apiv1.Jobs_MoveJob_FullMethodName:    roleUser,
+
+		apiv1.Registry_ListKey_FullMethodName:     roleOperator,
+		apiv1.Registry_GetValue_FullMethodName:    roleOperator,
+		apiv1.Registry_ExportKey_FullMethodName:   roleOperator,
+		apiv1.Registry_SetValue_FullMethodName:    roleAdministrator,
+		apiv1.Registry_DeleteValue_FullMethodName: roleAdministrator,
+	}
+}

@@ -1,0 +1,114 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spoolhost/spoolhost/host/store"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// Retention says how long finished jobs are kept.
+type Retention struct {
+	Age   time.Duration
+	Count uint64
+}
+
+// Expire drops the finished jobs that are too old or too many, the oldest first, and
+// gives the ids of documents that were kept for them.
+func (q *Queue) Expire(ctx context.Context, keep Retention) (removed int, documents []string, err error) {
+	const batch = 256
+	for {
+		var n int
+		var docs []string
+		err := q.store.Update(ctx, func(tx store.Tx) error {
+			n, docs = 0, nil
+			var err error
+			n, docs, err = q.expireBatch(tx, keep, batch)
+			return err
+		})
+		removed, documents = removed+n, append(documents, docs...)
+		if err != nil || n < batch {
+			return removed, documents, err
+		}
+	}
+}
+
+func (q *Queue) expireBatch(tx store.Tx, keep Retention, most int) (n int, docs []string, err error) {
+	count, err := getNumber(tx, q.keys.finished())
+	if err != nil {
+		return 0, nil, err
+	}
+	cutoff := q.now().Add(-keep.Age)
+	var drop []string
+	for item, err := range tx.Scan(q.keys.endeds(), "") {
+		if err != nil && item.Key == "" {
+			return 0, nil, err
+		}
+		at, _, ok := q.keys.parseEnded(item.Key)
+		excess := count > keep.Count+uint64(len(drop))
+		if len(drop) == most || ok && !excess && at.After(cutoff) {
+			break
+		}
+		drop = append(drop, item.Key)
+	}
+	for _, key := range drop {
+		doc, err := q.drop(tx, key)
+		if err != nil {
+			return 0, nil, err
+		}
+		if doc != "" {
+			docs = append(docs, doc)
+		}
+	}
+	return len(drop), docs, q.keys.count(tx, -int64(len(drop)))
+}
+
+// drop removes the record that an "ended" key points to and gives its kept document.
+func (q *Queue) drop(tx store.Tx, endedKey string) (document string, err error) {
+	if err := tx.Delete(endedKey); err != nil {
+		return "", err
+	}
+	_, id, ok := q.keys.parseEnded(endedKey)
+	if !ok {
+		return "", nil
+	}
+	if data, err := tx.Get(q.keys.done(id)); err == nil {
+		if j, err := decode(endedKey, data); err == nil && !j.DocumentGone {
+			document = j.Document.ID
+			if err := tx.Delete(q.keys.document(document)); err != nil {
+				return "", err
+			}
+		}
+	}
+	return document, tx.Delete(q.keys.done(id))
+}
+
+// HasDocument says whether a job refers to the document, for the sweep at start.
+func (q *Queue) HasDocument(ctx context.Context, id string) (bool, error) {
+	err := q.store.View(ctx, func(tx store.Tx) error {
+		_, err := tx.Get(q.keys.document(id))
+		return err
+	})
+	switch {
+	case errors.Is(err, spoolerr.NotFound):
+		return false, nil
+	case errors.Is(err, spoolerr.Corrupt):
+		return true, nil // when in doubt, keep
+	}
+	return err == nil, err
+}
+
+// Interrupted lists the jobs that were printing when the queue was last closed or lost.
+func (q *Queue) Interrupted() []*Job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var jobs []*Job
+	for _, j := range q.active {
+		if j.State == Printing {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}

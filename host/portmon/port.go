@@ -1,0 +1,153 @@
+// Package portmon is the concrete Port in front of every port of a module: it owns the
+// document that is being printed, cuts it into chunks, gives every call its deadline,
+// understands partial writes and "not ready", and says how the attempt came out, also
+// when the module hangs or dies.
+//
+// spooler imports it. It does not choose jobs, keep records or restart modules.
+package portmon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/sdk/monitor"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// Limits are the deadlines of a port.
+type Limits struct {
+	// Call bounds calls that only control, Resource those that move data: a call that
+	// outlives it is given up.
+	Call, Resource time.Duration
+	// Grace is how long a module may take to react to a call that was given up, before
+	// its process is ended.
+	Grace time.Duration
+}
+
+// DefaultLimits are those of the design: 30 s, 180 s, 5 s.
+func DefaultLimits() Limits {
+	return Limits{Call: 30 * time.Second, Resource: 180 * time.Second, Grace: 5 * time.Second}
+}
+
+// Process is the module's process, as far as a port needs it.
+type Process interface {
+	Kill(reason string)
+	EndedByHost() (reason string, ok bool)
+}
+
+// Port is an open port. It takes one document at a time.
+type Port struct {
+	name   string
+	port   monitor.Port
+	proc   Process
+	limits Limits
+
+	busy sync.Mutex // held while a document prints
+
+	mu   sync.Mutex
+	doc  uint64        // the job being printed; 0 if none
+	sent chan struct{} // closed when the monitor has reported that job sent
+}
+
+// Open opens a port of a monitor instance.
+func Open(ctx context.Context, m monitor.Monitor, proc Process, name string, limits Limits) (*Port, error) {
+	ctx, cancel := context.WithTimeout(ctx, limits.Call)
+	defer cancel()
+	p, err := m.OpenPort(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &Port{name: name, port: p, proc: proc, limits: limits}, nil
+}
+
+// Close closes the port; a document that prints must have been stopped before.
+func (p *Port) Close(ctx context.Context) error {
+	p.busy.Lock()
+	defer p.busy.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, p.limits.Call)
+	defer cancel()
+	return p.port.Close(ctx)
+}
+
+// Reported takes the monitor's SetJob. It refuses a job that this port is not printing.
+func (p *Port) Reported(jobID uint64, control spool.JobControl) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.doc != jobID || jobID == 0 {
+		return spoolerr.New(spoolerr.Invalid, 0, "job %d is not being printed at port %s", jobID, spool.Quote(p.name))
+	}
+	if control != spool.JobControlSentToPrinter && control != spool.JobControlLastPageEjected {
+		return spoolerr.New(spoolerr.Invalid, 0, "SetJob command %d is not one that a port monitor may send", control)
+	}
+	select {
+	case <-p.sent:
+	default:
+		close(p.sent)
+	}
+	return nil
+}
+
+// Progress tells the owner of a document how it goes.
+type Progress interface {
+	// Sent is told the bytes taken so far.
+	Sent(bytes int64)
+	// Waiting is told that the device takes nothing now, and what the module said; an
+	// empty reason means that data flows again.
+	Waiting(reason string)
+}
+
+// Print prints one document and says how it came out. stop ends it early with an error
+// that becomes the result's text; ctx must not end before Print returns.
+func (p *Port) Print(ctx context.Context, stop context.Context, doc spool.Doc, src io.ReaderAt, progress Progress) job.Result {
+	p.busy.Lock()
+	defer p.busy.Unlock()
+	p.setDoc(doc.JobID)
+	defer p.setDoc(0)
+	run, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	unhook := context.AfterFunc(stop, func() { cancel(context.Cause(stop)) })
+	defer unhook()
+	r := &printing{port: p, doc: doc, src: src, progress: progress}
+	return r.result(ctx, run, r.all(run))
+}
+
+func (p *Port) setDoc(id uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doc, p.sent = id, make(chan struct{})
+}
+
+func (p *Port) sentChannel() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent
+}
+
+func (p *Port) wasSent() bool {
+	select {
+	case <-p.sentChannel():
+		return true
+	default:
+		return false
+	}
+}
+
+// errExpired marks a call that this package gave up at its own deadline, as against a
+// time-out that the module reports of its device.
+var errExpired = errors.New("the call was given up at its deadline")
+
+// timed runs one call under a deadline of its own.
+func timed(ctx context.Context, d time.Duration, call func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	err := call(limited)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil && !errors.Is(err, spoolerr.Exited) {
+		return errExpired
+	}
+	return err
+}

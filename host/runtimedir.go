@@ -1,0 +1,39 @@
+package host
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// maxSocketDir is how long the directory of sockets may be: a socket's path has at most
+// 107 bytes, and go-plugin adds about 45.
+const maxSocketDir = 55
+
+// runtimeDir makes the private directory of the modules' sockets, empty: what is in it is
+// left over from a host that was killed. It lies in the data directory if its path is
+// short enough, else in the system's temporary directory under a name that follows from
+// the data directory, so that the next host finds and empties it.
+func runtimeDir(data string) (string, error) {
+	dir := filepath.Join(data, "run")
+	if len(dir) > maxSocketDir {
+		sum := sha256.Sum256([]byte(data))
+		dir = filepath.Join(os.TempDir(), "spoolhost-"+strconv.Itoa(os.Getuid())+"-"+hex.EncodeToString(sum[:6]))
+	}
+	if len(dir) > maxSocketDir {
+		return "", spoolerr.New(spoolerr.Invalid, 0,
+			"neither data directory %s nor the temporary directory %s leaves room for socket paths; use a shorter --data or TMPDIR", data, os.TempDir())
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return "", spoolerr.As(err, spoolerr.Unavailable, "runtime directory %s cannot be emptied", dir)
+	}
+	// Mkdir, not MkdirAll: if somebody else made it meanwhile, it is not ours to trust.
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", spoolerr.As(err, spoolerr.Unavailable, "runtime directory %s", dir)
+	}
+	return dir, nil
+}

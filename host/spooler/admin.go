@@ -1,0 +1,175 @@
+package spooler
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// AddPrinter makes a queue.
+func (s *Spooler) AddPrinter(ctx context.Context, name string, set Settings) error {
+	if err := spool.CheckName("printer", name); err != nil {
+		return err
+	}
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	r, err := newRecord(name, s.cfg.Now()).apply(set)
+	if err != nil {
+		return err
+	}
+	if _, err := s.findPrinter(name); err == nil {
+		return spoolerr.New(spoolerr.Exists, spoolerr.CodePrinterAlreadyExists,
+			"printer %s exists already; choose another name, or change it with spoolhost printer set", spool.Quote(name))
+	}
+	if err := s.checkPorts(r.Ports); err != nil {
+		return spoolerr.Wrap(err, "printer %s was not added", spool.Quote(name))
+	}
+	if err := s.hive.SetValues(ctx, printerKey(name), r.values()...); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.adopt(&printer{record: r})
+	s.refreshPorts(r.Ports)
+	s.mu.Unlock()
+	s.event(eventlog.PrinterAdded, eventlog.Info, eventlog.Printer, name, "printer "+spool.Quote(name)+" was added")
+	return nil
+}
+
+// checkPorts refuses ports that no monitor lists and no printer has.
+func (s *Spooler) checkPorts(names []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		p := s.ports[spool.Fold(name)]
+		if p == nil || p.unit == nil {
+			return unknownPort(name)
+		}
+	}
+	return nil
+}
+
+// UpdatePrinter changes the settings that are not nil.
+func (s *Spooler) UpdatePrinter(ctx context.Context, name string, set Settings) error {
+	return s.changePrinter(ctx, name, func(r record) (record, error) {
+		if set.Ports != nil {
+			if err := s.checkPorts(set.Ports); err != nil {
+				return r, err
+			}
+		}
+		return r.apply(set)
+	}, eventlog.PrinterChanged, "was changed")
+}
+
+// PausePrinter starts no new documents; one that prints goes on.
+func (s *Spooler) PausePrinter(ctx context.Context, name string) error {
+	return s.changePrinter(ctx, name, func(r record) (record, error) {
+		r.Paused = true
+		return r, nil
+	}, eventlog.PrinterPaused, "was paused")
+}
+
+// ResumePrinter undoes PausePrinter.
+func (s *Spooler) ResumePrinter(ctx context.Context, name string) error {
+	return s.changePrinter(ctx, name, func(r record) (record, error) {
+		r.Paused = false
+		return r, nil
+	}, eventlog.PrinterResumed, "was resumed")
+}
+
+func (s *Spooler) changePrinter(ctx context.Context, name string, change func(record) (record, error), id eventlog.ID, what string) error {
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	p, err := s.findPrinter(name)
+	if err != nil {
+		return err
+	}
+	before := s.recordOf(p)
+	next, err := change(before)
+	if err != nil {
+		return err
+	}
+	if err := s.hive.SetValues(ctx, printerKey(p.Name), next.values()...); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	for _, old := range before.Ports {
+		delete(s.port(old).printers, spool.Fold(p.Name))
+	}
+	p.record = next
+	s.adopt(p)
+	s.refreshPorts(append(before.Ports, next.Ports...))
+	s.mu.Unlock()
+	s.event(id, eventlog.Info, eventlog.Printer, p.Name, fmt.Sprintf("printer %s %s", spool.Quote(p.Name), what))
+	return nil
+}
+
+// DeletePrinter removes a queue that has no jobs.
+func (s *Spooler) DeletePrinter(ctx context.Context, name string) error {
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	p, err := s.findPrinter(name)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if jobs := s.cfg.Queue.Count(p.Name) + p.submitting; jobs > 0 {
+		s.mu.Unlock()
+		return spoolerr.New(spoolerr.Precondition, spoolerr.CodePrinterHasJobsQueued,
+			"printer %s has %d unfinished jobs; purge it first, or wait until they are printed", spool.Quote(p.Name), jobs)
+	}
+	delete(s.printers, spool.Fold(p.Name)) // from here on nobody can submit to it
+	ports := p.Ports
+	for _, port := range ports {
+		delete(s.port(port).printers, spool.Fold(p.Name))
+	}
+	s.mu.Unlock()
+	err = s.hive.DeleteTree(ctx, printerKey(p.Name))
+	s.mu.Lock()
+	if err != nil {
+		s.adopt(p)
+	}
+	s.refreshPorts(ports)
+	s.mu.Unlock()
+	if err == nil {
+		s.event(eventlog.PrinterDeleted, eventlog.Info, eventlog.Printer, p.Name, "printer "+spool.Quote(p.Name)+" was deleted")
+	}
+	return err
+}
+
+// PurgePrinter cancels every unfinished job of a printer and says how many.
+func (s *Spooler) PurgePrinter(ctx context.Context, name, by string) (int, error) {
+	p, err := s.findPrinter(name)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, j := range s.cfg.Queue.Active(p.Name) {
+		switch err := s.CancelJob(ctx, j.ID, by); {
+		case err == nil:
+			n++
+		case spoolerr.KindOf(err) != spoolerr.Precondition: // it may have ended meanwhile
+			return n, err
+		}
+	}
+	s.event(eventlog.PrinterPurged, eventlog.Info, eventlog.Printer, p.Name,
+		fmt.Sprintf("printer %s was purged by %s: %d jobs cancelled", spool.Quote(p.Name), by, n))
+	return n, nil
+}
+
+func (s *Spooler) findPrinter(name string) (*printer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.printers[spool.Fold(name)]; p != nil {
+		return p, nil
+	}
+	return nil, unknownPrinter(name)
+}
+
+func (s *Spooler) recordOf(p *printer) record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return p.record
+}

@@ -1,0 +1,304 @@
+package spooler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/host/xcv"
+	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// port is a port that a monitor lists or a printer names. Its fields are guarded by the
+// spooler's mutex; open, close and print happen under a reservation (busy).
+type port struct {
+	name     string
+	info     spool.PortInfo
+	unit     *unit // nil if no monitor has listed it yet
+	listed   bool  // its monitor listed it when it was last asked
+	printers map[string]*printer
+
+	busy    bool
+	holder  *unit  // whose reservation it is, while busy
+	job     uint64 // the job being printed, 0 for none
+	waiting string // what the device waits for, while a job prints
+	open    *portmon.Port
+	status  spool.PortStatus // by the monitor's SetPort
+
+	failures int
+	trouble  string // the last failure, cleared by a success
+	retryAt  time.Time
+	timer    *time.Timer
+}
+
+// port finds a port, or makes one that is not listed; s.mu is held.
+func (s *Spooler) port(name string) *port {
+	key := spool.Fold(name)
+	p := s.ports[key]
+	if p == nil {
+		p = &port{name: name, printers: make(map[string]*printer)}
+		s.ports[key] = p
+	}
+	return p
+}
+
+func unknownPort(name string) error {
+	return spoolerr.New(spoolerr.NotFound, spoolerr.CodeUnknownPort,
+		"port %s does not exist; see spoolhost port list, or add it with spoolhost port add", spool.Quote(name))
+}
+
+// usable says whether a job may start at p; s.mu is held.
+func (s *Spooler) usable(p *port) bool {
+	return !p.busy && p.listed && p.unit != nil && p.unit.ready() &&
+		p.status.Severity != spool.SeverityError && !s.cfg.Now().Before(p.retryAt)
+}
+
+// reserve takes a port for the caller; s.mu is held.
+func (p *port) reserve() bool {
+	if p.busy {
+		return false
+	}
+	p.busy, p.holder = true, p.unit
+	p.holder.working.Add(1)
+	return true
+}
+
+// free ends a reservation; s.mu is held.
+func (p *port) free() {
+	p.holder.working.Done()
+	p.busy, p.holder, p.job, p.waiting = false, nil, 0, ""
+}
+
+// release gives a port back, closes it if no printer uses it any more, and looks for the
+// next job.
+func (s *Spooler) release(ctx context.Context, p *port) {
+	s.mu.Lock()
+	u := p.holder
+	unused := p.open
+	if len(p.printers) > 0 {
+		unused = nil
+	}
+	if unused != nil {
+		p.open = nil
+	}
+	s.mu.Unlock()
+	if unused != nil {
+		s.detach(ctx, u, p.name, unused)
+	}
+	s.mu.Lock()
+	p.free()
+	s.forgetIfGone(p)
+	s.dispatchPort(p)
+	s.mu.Unlock()
+}
+
+func (s *Spooler) detach(ctx context.Context, u *unit, name string, open *portmon.Port) {
+	if inst := s.instanceOf(u); inst != nil {
+		_ = s.limited(ctx, func(ctx context.Context) error { return inst.NotifyUnusedPorts(ctx, []string{name}) })
+	}
+	if err := open.Close(ctx); err != nil && !errors.Is(err, spoolerr.Exited) {
+		s.cfg.Logger.Warn("closing a port", "port", name, "error", err)
+	}
+}
+
+// forgetIfGone drops a port that neither a monitor lists nor a printer names; s.mu is held.
+func (s *Spooler) forgetIfGone(p *port) {
+	if !p.listed && len(p.printers) == 0 && !p.busy {
+		s.stopTimer(&p.timer)
+		delete(s.ports, spool.Fold(p.name))
+	}
+}
+
+// refreshPorts opens ports that got their first printer, closes those that lost their
+// last one, and looks for jobs; s.mu is held.
+func (s *Spooler) refreshPorts(names []string) {
+	for _, name := range names {
+		p := s.ports[spool.Fold(name)]
+		if p == nil {
+			continue
+		}
+		wrong := (p.open == nil) == (len(p.printers) > 0)
+		if wrong && s.usable(p) && p.reserve() {
+			if !s.goBackground(func(ctx context.Context) {
+				if s.inUse(p) {
+					_, _ = s.ensureOpen(ctx, p)
+				}
+				s.release(ctx, p)
+			}) {
+				p.free()
+			}
+		}
+		s.dispatchPort(p)
+	}
+}
+
+func (s *Spooler) inUse(p *port) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(p.printers) > 0
+}
+
+// ensureOpen opens a reserved port if it is not open.
+func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error) {
+	s.mu.Lock()
+	u := p.holder
+	open, inst := p.open, u.instance
+	s.mu.Unlock()
+	switch {
+	case open != nil:
+		return open, nil
+	case inst == nil:
+		return nil, spoolerr.New(spoolerr.Unavailable, 0, "port %s: its monitor %s is not running", spool.Quote(p.name), spool.Quote(u.name))
+	}
+	open, err := portmon.Open(ctx, inst, inst.Process, p.name, s.cfg.Limits)
+	if err != nil {
+		if !errors.Is(err, spoolerr.Exited) {
+			s.portFailed(p, "it cannot be opened: "+err.Error())
+			s.event(eventlog.PortOpenFailed, eventlog.Warning, eventlog.Port, p.name, "port "+spool.Quote(p.name)+" cannot be opened: "+err.Error())
+		}
+		return nil, err
+	}
+	if err := s.limited(ctx, func(ctx context.Context) error { return inst.NotifyUsedPorts(ctx, []string{p.name}) }); err != nil {
+		s.cfg.Logger.Warn("NotifyUsedPorts", "port", p.name, "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u.instance == inst {
+		p.open = open
+	}
+	return open, nil
+}
+
+// Retrying a device: from firstRetry, doubling to maxRetry.
+const (
+	firstRetry = time.Second
+	maxRetry   = time.Minute
+)
+
+// portFailed notes a failure of the device and when to try it again.
+func (s *Spooler) portFailed(p *port, text string) {
+	s.mu.Lock()
+	first := p.failures == 0
+	p.failures++
+	delay := min(firstRetry<<min(p.failures-1, 16), maxRetry)
+	delay += time.Duration(rand.Int64N(int64(delay) / 5)) //nolint:gosec // jitter
+	p.trouble, p.retryAt = text, s.cfg.Now().Add(delay)
+	s.setTimer(&p.timer, delay, func() { s.dispatchPort(p) })
+	s.mu.Unlock()
+	if first {
+		s.event(eventlog.PortOffline, eventlog.Warning, eventlog.Port, p.name,
+			fmt.Sprintf("port %s: %s; it is tried again, at first after %v, then less often", spool.Quote(p.name), text, delay.Round(time.Millisecond)))
+	}
+}
+
+func (s *Spooler) portWorked(p *port) {
+	s.mu.Lock()
+	recovered := p.failures > 0
+	p.failures, p.trouble, p.retryAt = 0, "", time.Time{}
+	s.mu.Unlock()
+	if recovered {
+		s.event(eventlog.PortRecovered, eventlog.Info, eventlog.Port, p.name, "port "+spool.Quote(p.name)+" works again")
+	}
+}
+
+// limited runs a control call under its deadline.
+func (s *Spooler) limited(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.Call)
+	defer cancel()
+	return call(ctx)
+}
+
+// AddPort has a monitor add a port.
+func (s *Spooler) AddPort(ctx context.Context, name, monitorName string, settings map[string]string) error {
+	if err := spool.CheckPortName(name); err != nil {
+		return err
+	}
+	u, err := s.runningUnit(ctx, monitorName)
+	if err != nil {
+		return err
+	}
+	done, err := s.claimName(name, true)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = s.xcv(ctx, u, xcv.Command{Granted: spool.ServerAccessAdminister, Name: "AddPort", Input: portconfig.Encode(name, settings)})
+	if err != nil {
+		return spoolerr.Wrap(err, "port %s was not added", spool.Quote(name))
+	}
+	if err := s.enumerate(ctx, u); err != nil {
+		return err
+	}
+	s.event(eventlog.PortAdded, eventlog.Info, eventlog.Port, name,
+		fmt.Sprintf("port %s was added by monitor %s", spool.Quote(name), spool.Quote(u.name)), eventlog.Relation(eventlog.Monitor, u.name))
+	return nil
+}
+
+// claimName keeps two callers from adding or deleting one port at once. For an addition
+// the name must be free, among the ports of every monitor.
+func (s *Spooler) claimName(name string, adding bool) (done func(), err error) {
+	key := spool.Fold(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.ports[key]
+	switch {
+	case s.pending[key]:
+		return nil, spoolerr.New(spoolerr.Busy, 0, "port %s is being added or deleted by somebody else; try again", spool.Quote(name))
+	case adding && p != nil && p.listed:
+		return nil, spoolerr.New(spoolerr.Exists, 0, "port %s exists already (monitor %s); choose another name, or delete it first",
+			spool.Quote(name), spool.Quote(p.unit.name))
+	case !adding && (p == nil || !p.listed):
+		return nil, unknownPort(name)
+	case !adding && (len(p.printers) > 0 || p.busy):
+		return nil, spoolerr.New(spoolerr.Busy, 0, "port %s is used by %s; give its printers another port or delete them first",
+			spool.Quote(name), printerNames(p))
+	}
+	s.pending[key] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.pending, key)
+	}, nil
+}
+
+// DeletePort has the monitor delete a port that no printer uses.
+func (s *Spooler) DeletePort(ctx context.Context, name string) error {
+	done, err := s.claimName(name, false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.mu.Lock()
+	owner := s.port(name).unit.name
+	s.mu.Unlock()
+	u, err := s.runningUnit(ctx, owner)
+	if err != nil {
+		return err
+	}
+	err = s.xcv(ctx, u, xcv.Command{
+		Object: name, Granted: spool.ServerAccessAdminister, Name: "DeletePort", Input: portconfig.Encode(name, nil),
+	})
+	if err != nil {
+		return spoolerr.Wrap(err, "port %s was not deleted", spool.Quote(name))
+	}
+	if err := s.enumerate(ctx, u); err != nil {
+		return err
+	}
+	s.event(eventlog.PortDeleted, eventlog.Info, eventlog.Port, name, "port "+spool.Quote(name)+" was deleted")
+	return nil
+}
+
+func (s *Spooler) xcv(ctx context.Context, u *unit, c xcv.Command) error {
+	inst := s.instanceOf(u)
+	if inst == nil {
+		return u.notRunning()
+	}
+	_, err := xcv.Do(ctx, inst, s.cfg.Limits.Call, c)
+	return err
+}

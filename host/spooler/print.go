@@ -1,0 +1,243 @@
+package spooler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spoolhost/spoolhost/host/document"
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// attempt is one job on its way to one port; the goroutine that runs it holds the port's
+// reservation.
+type attempt struct {
+	spooler *Spooler
+	port    *port
+	rules   job.Rules
+	job     *job.Job
+	stop    context.Context //nolint:containedctx // ends when somebody stops the document
+	cancel  context.CancelCauseFunc
+}
+
+// startAttempt runs a taken job at a reserved port; s.mu is held.
+func (s *Spooler) startAttempt(p *port, pr *printer, j *job.Job) {
+	stop, cancel := context.WithCancelCause(s.runCtx)
+	a := &attempt{spooler: s, port: p, rules: pr.Rules, job: j, stop: stop, cancel: cancel}
+	s.running[j.ID] = a
+	s.background.Add(1)
+	go func() {
+		defer s.background.Done()
+		defer cancel(nil)
+		a.run(s.lifetime())
+		s.mu.Lock()
+		delete(s.running, j.ID)
+		s.mu.Unlock()
+		s.release(s.lifetime(), p)
+	}()
+}
+
+// lifetime is the context of work that goes on while the spooler shuts down.
+func (s *Spooler) lifetime() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runCtx
+}
+
+// stopAttempt ends a running document early; s.mu is held.
+func (s *Spooler) stopAttempt(id uint64, cause error) {
+	if a := s.running[id]; a != nil {
+		a.cancel(cause)
+	}
+}
+
+func (a *attempt) run(ctx context.Context) {
+	s := a.spooler
+	doc, err := a.document(ctx)
+	if err != nil {
+		a.unprintable(ctx, err)
+		return
+	}
+	defer doc.Close() //nolint:errcheck // it was only read
+	open, err := s.ensureOpen(ctx, a.port)
+	if err != nil {
+		s.cfg.Queue.Return(a.job.ID)
+		return
+	}
+	begun, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.record())
+	if err != nil {
+		if !errors.Is(err, spoolerr.Precondition) { // else it was cancelled or held meanwhile
+			s.storeFailed(a.port, err)
+		}
+		return
+	}
+	a.job = begun
+	s.jobEvent(eventlog.JobAttemptStarted, eventlog.Info, begun,
+		fmt.Sprintf("attempt %d began at port %s", begun.Current().Number, spool.Quote(a.port.name)), a.port.name)
+	result := open.Print(ctx, a.stop, a.describe(), doc, a)
+	if errors.Is(context.Cause(a.stop), errShutdown) && result.Outcome == job.Stopped {
+		result.Outcome = job.Interrupted
+	}
+	a.finish(ctx, result)
+}
+
+// document opens the job's document. One from an earlier life of the host is read once
+// in full, so that damaged paper is never printed.
+func (a *attempt) document(ctx context.Context) (*document.Document, error) {
+	s := a.spooler
+	if a.job.Submitted.Before(s.began) {
+		if err := s.cfg.Documents.Verify(ctx, a.job.Document); err != nil {
+			return nil, err
+		}
+	}
+	return s.cfg.Documents.Open(ctx, a.job.Document)
+}
+
+// unprintable ends a job whose document is gone or damaged; other failures to read are
+// tried again later.
+func (a *attempt) unprintable(ctx context.Context, err error) {
+	s := a.spooler
+	if !errors.Is(err, spoolerr.Corrupt) && !errors.Is(err, spoolerr.NotFound) {
+		s.cfg.Queue.Return(a.job.ID)
+		s.storeFailed(a.port, err)
+		return
+	}
+	failed, failErr := s.cfg.Queue.Fail(ctx, a.job.ID, err.Error())
+	if failErr != nil {
+		s.cfg.Queue.Return(a.job.ID)
+		if !errors.Is(failErr, spoolerr.Precondition) {
+			s.storeFailed(a.port, failErr)
+		}
+		return
+	}
+	s.jobEvent(eventlog.DocumentMissing, eventlog.Error, failed, "failed: "+err.Error(), "")
+}
+
+// storeFailed keeps a port from spinning while the host's own storage fails.
+func (s *Spooler) storeFailed(p *port, err error) {
+	s.cfg.Logger.Error("the store failed", "port", p.name, "error", err)
+	s.portFailed(p, "the host's storage fails: "+err.Error())
+}
+
+func (a *attempt) record() job.Attempt {
+	a.spooler.mu.Lock()
+	defer a.spooler.mu.Unlock()
+	r := job.Attempt{Port: a.port.name, Monitor: a.port.holder.name}
+	if inst := a.port.holder.instance; inst != nil {
+		r.Incarnation = inst.Process.Incarnation
+	}
+	return r
+}
+
+func (a *attempt) describe() spool.Doc {
+	return spool.Doc{
+		JobID: a.job.ID, Printer: a.job.Printer, Title: a.job.Title, User: a.job.User,
+		Datatype: a.job.Datatype, Size: a.job.Document.Size, Attempt: int(a.job.Current().Number),
+	}
+}
+
+// finish records the result. Until it is recorded the port stays reserved: what was
+// printed must not be forgotten.
+func (a *attempt) finish(ctx context.Context, r job.Result) {
+	s := a.spooler
+	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 10*time.Second) {
+		after, err := s.cfg.Queue.End(ctx, a.job.ID, r, a.rules)
+		if err == nil {
+			a.judge(r)
+			s.afterEnd(ctx, after, r)
+			return
+		}
+		s.cfg.Logger.Error("cannot record the end of an attempt", "job", a.job.ID, "error", err)
+		if errors.Is(err, spoolerr.Precondition) || errors.Is(err, spoolerr.NotFound) {
+			return
+		}
+		t := time.NewTimer(delay)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return // the next life finds the attempt open and settles it
+		}
+	}
+}
+
+// judge tells the port how it did.
+func (a *attempt) judge(r job.Result) {
+	switch r.Outcome {
+	case job.Sent:
+		a.spooler.portWorked(a.port)
+	case job.DeviceFailed, job.TimedOut:
+		a.spooler.portFailed(a.port, r.Error)
+	}
+}
+
+// afterEnd does what follows from a recorded end: events, and the document's removal.
+func (s *Spooler) afterEnd(ctx context.Context, j *job.Job, r job.Result) {
+	port, number := "", uint32(0)
+	if n := len(j.Attempts); n > 0 {
+		port, number = j.Attempts[n-1].Port, j.Attempts[n-1].Number
+	}
+	if r.Outcome != job.Sent {
+		text := fmt.Sprintf("attempt %d at port %s ended %s", number, spool.Quote(port), r.Outcome)
+		if !r.Lost {
+			text += fmt.Sprintf(" after %d of %d bytes", r.BytesSent, j.Document.Size)
+		}
+		if r.Error != "" {
+			text += ": " + r.Error
+		}
+		s.jobEvent(eventlog.JobAttemptEnded, eventlog.Warning, j, text, port)
+	}
+	s.announce(j, port)
+	if j.DocumentGone {
+		s.removeDocument(ctx, j.Document.ID)
+	}
+	s.kick(j.Printer)
+}
+
+// announce makes an event of the state a job has come to.
+func (s *Spooler) announce(j *job.Job, port string) {
+	switch j.State {
+	case job.Printed:
+		s.jobEvent(eventlog.JobPrinted, eventlog.Info, j, fmt.Sprintf("printed, %d bytes at port %s", j.Document.Size, spool.Quote(port)), port)
+	case job.Held:
+		s.jobEvent(eventlog.JobHeld, eventlog.Warning, j, "held: "+j.Reason, port)
+	case job.Cancelled:
+		s.jobEvent(eventlog.JobCancelled, eventlog.Info, j, j.Reason, port)
+	case job.Failed:
+		s.jobEvent(eventlog.JobFailed, eventlog.Error, j, "failed: "+j.Reason, port)
+	}
+}
+
+// Sent implements portmon.Progress.
+func (a *attempt) Sent(bytes int64) { a.spooler.cfg.Queue.SetProgress(a.job.ID, bytes) }
+
+// Waiting implements portmon.Progress.
+func (a *attempt) Waiting(reason string) {
+	a.spooler.mu.Lock()
+	defer a.spooler.mu.Unlock()
+	a.port.waiting = reason
+}
+
+var _ portmon.Progress = (*attempt)(nil)
+
+// event adds to the host's event log.
+func (s *Spooler) event(id eventlog.ID, severity eventlog.Severity, object, name, text string, related ...string) {
+	s.cfg.Events.Add(eventlog.Event{
+		ID: id, Severity: severity, Spooler: s.cfg.Name, Object: object, Name: name, Text: text, Related: related,
+	})
+}
+
+func (s *Spooler) jobEvent(id eventlog.ID, severity eventlog.Severity, j *job.Job, text, port string) {
+	number := strconv.FormatUint(j.ID, 10)
+	related := []string{eventlog.Relation(eventlog.Printer, j.Printer)}
+	if port != "" {
+		related = append(related, eventlog.Relation(eventlog.Port, port))
+	}
+	s.event(id, severity, eventlog.Job, number, "job "+number+" ("+spool.Quote(j.Title)+"): "+text, related...)
+}

@@ -1,0 +1,248 @@
+package spooler
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	hostregistry "github.com/spoolhost/spoolhost/host/registry"
+
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/sdk/registry"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// Settings is what an operator decides of a printer. A nil field keeps what it was.
+type Settings struct {
+	Ports             []string
+	Comment, Location *string
+	Policy            *string
+	MaxAttempts       *uint32
+	Priority          *uint32
+	DefaultPriority   *uint32
+	StartTime         *uint32
+	UntilTime         *uint32
+	KeepPrinted       *bool
+}
+
+// record is a printer as the registry has it.
+type record struct {
+	Name              string
+	Ports             []string
+	Comment, Location string
+	Rules             job.Rules
+	Priority          uint32
+	DefaultPriority   uint32
+	StartTime, Until  uint32
+	Paused            bool
+	Created           time.Time
+}
+
+// printer is a record with its life.
+type printer struct {
+	record
+	submitting int         // submissions under way: it cannot be deleted meanwhile
+	timer      *time.Timer // wakes it when its hours or a job's begin
+}
+
+// defaultMaxAttempts is how many attempts may fail before a job is held.
+const defaultMaxAttempts = 5
+
+const printersKey = "Printers"
+
+func newRecord(name string, now time.Time) record {
+	return record{
+		Name: name, Rules: job.Rules{Policy: job.Retry, MaxAttempts: defaultMaxAttempts},
+		Priority: spool.DefaultPriority, DefaultPriority: spool.DefaultPriority, Created: now,
+	}
+}
+
+// apply changes a record by settings, checking each.
+func (r record) apply(set Settings) (record, error) {
+	if set.Ports != nil {
+		r.Ports = slices.Clone(set.Ports)
+	}
+	assign(&r.Comment, set.Comment)
+	assign(&r.Location, set.Location)
+	assign(&r.Rules.MaxAttempts, set.MaxAttempts)
+	assign(&r.Priority, set.Priority)
+	assign(&r.DefaultPriority, set.DefaultPriority)
+	assign(&r.StartTime, set.StartTime)
+	assign(&r.Until, set.UntilTime)
+	assign(&r.Rules.KeepPrinted, set.KeepPrinted)
+	if set.Policy != nil {
+		r.Rules.Policy = job.Policy(*set.Policy)
+	}
+	return r, r.check()
+}
+
+func assign[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func (r record) check() error {
+	switch r.Rules.Policy {
+	case job.Retry, job.Hold, job.Cancel:
+	default:
+		return spoolerr.New(spoolerr.Invalid, 0, "printer %s: policy %s is unknown; use retry, hold or cancel",
+			spool.Quote(r.Name), spool.Quote(string(r.Rules.Policy)))
+	}
+	if len(r.Ports) == 0 {
+		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeUnknownPort, "printer %s needs a port; add one with spoolhost port add", spool.Quote(r.Name))
+	}
+	seen := make(map[string]bool)
+	for _, p := range r.Ports {
+		if seen[spool.Fold(p)] {
+			return spoolerr.New(spoolerr.Invalid, 0, "printer %s names port %s twice", spool.Quote(r.Name), spool.Quote(p))
+		}
+		seen[spool.Fold(p)] = true
+	}
+	for _, text := range []string{r.Comment, r.Location} {
+		if err := checkText("printer "+spool.Quote(r.Name)+": comment or location", text); err != nil {
+			return err
+		}
+	}
+	if err := checkPriority(r.Priority); err != nil {
+		return err
+	}
+	if err := checkPriority(r.DefaultPriority); err != nil {
+		return err
+	}
+	return checkHours(r.StartTime, r.Until)
+}
+
+func checkPriority(p uint32) error {
+	if p < spool.MinPriority || p > spool.MaxPriority {
+		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidPriority, "priority %d is not between %d and %d", p, spool.MinPriority, spool.MaxPriority)
+	}
+	return nil
+}
+
+func checkHours(start, until uint32) error {
+	const day = 24 * 60
+	if start >= day || until >= day {
+		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidTime, "times are minutes after 00:00 UTC, 0 to %d; got %d and %d", day-1, start, until)
+	}
+	return nil
+}
+
+// checkText bounds free text and keeps control characters out of terminals.
+func checkText(what, text string) error {
+	const most = 1024
+	if len(text) > most {
+		return spoolerr.New(spoolerr.Invalid, 0, "%s has %d bytes; the most is %d", what, len(text), most)
+	}
+	if strings.ToValidUTF8(text, "") != text || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return spoolerr.New(spoolerr.Invalid, 0, "%s is not valid UTF-8 or contains control characters", what)
+	}
+	return nil
+}
+
+func (r record) values() []registry.Value {
+	flag := func(b bool) uint32 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	return []registry.Value{
+		registry.Strings("Ports", r.Ports...), registry.String("Comment", r.Comment), registry.String("Location", r.Location),
+		registry.String("Policy", string(r.Rules.Policy)), registry.Uint32("MaxAttempts", r.Rules.MaxAttempts),
+		registry.Uint32("Priority", r.Priority), registry.Uint32("DefaultPriority", r.DefaultPriority),
+		registry.Uint32("StartTime", r.StartTime), registry.Uint32("UntilTime", r.Until),
+		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint32("Paused", flag(r.Paused)),
+		registry.Uint64("Created", uint64(r.Created.UnixNano())), //nolint:gosec // after 1970
+	}
+}
+
+// parseRecord is values in reverse; what is missing or damaged gets its default.
+func parseRecord(name string, values []registry.Value) record {
+	r := newRecord(name, time.Time{})
+	number := func(v registry.Value, to *uint32) {
+		if n, err := v.Number(); err == nil {
+			*to = uint32(n) //nolint:gosec // DWORDs
+		}
+	}
+	text := func(v registry.Value, to *string) {
+		if s, err := v.Text(); err == nil {
+			*to = s
+		}
+	}
+	var policy string
+	var keep, paused uint32
+	for _, v := range values {
+		switch strings.ToLower(v.Name) {
+		case "ports":
+			r.Ports, _ = v.List()
+		case "comment":
+			text(v, &r.Comment)
+		case "location":
+			text(v, &r.Location)
+		case "policy":
+			text(v, &policy)
+		case "maxattempts":
+			number(v, &r.Rules.MaxAttempts)
+		case "priority":
+			number(v, &r.Priority)
+		case "defaultpriority":
+			number(v, &r.DefaultPriority)
+		case "starttime":
+			number(v, &r.StartTime)
+		case "untiltime":
+			number(v, &r.Until)
+		case "keepprintedjobs":
+			number(v, &keep)
+		case "paused":
+			number(v, &paused)
+		case "created":
+			if n, err := v.Number(); err == nil {
+				r.Created = time.Unix(0, int64(n)).UTC() //nolint:gosec // written by values
+			}
+		}
+	}
+	r.Rules.KeepPrinted, r.Paused = keep != 0, paused != 0
+	if policy != "" {
+		r.Rules.Policy = job.Policy(policy)
+	}
+	return r
+}
+
+func printerKey(name string) string { return printersKey + `\` + name }
+
+// loadPrinters reads all printers in one pass. A printer whose record is damaged stays
+// listed with what could be read.
+func (s *Spooler) loadPrinters(ctx context.Context) error {
+	if exists, err := s.hive.KeyExists(ctx, printersKey); err != nil || !exists {
+		return err
+	}
+	return s.hive.Walk(ctx, printersKey, func(e hostregistry.Entry) error {
+		name, ok := strings.CutPrefix(e.Path, printersKey+`\`)
+		if !ok || strings.Contains(name, `\`) {
+			return nil // the root itself, or a key below a printer
+		}
+		if e.Damage != nil {
+			s.event(eventlog.CorruptRecord, eventlog.Error, eventlog.Printer, name,
+				"the record of printer "+spool.Quote(name)+" is damaged: "+e.Damage.Error())
+		}
+		s.adopt(&printer{record: parseRecord(name, e.Values)})
+		return nil
+	})
+}
+
+// adopt puts a printer into the tables; s.mu is held or the spooler not yet shared.
+func (s *Spooler) adopt(p *printer) {
+	s.printers[spool.Fold(p.Name)] = p
+	for _, name := range p.Ports {
+		s.port(name).printers[spool.Fold(p.Name)] = p
+	}
+}
+
+func unknownPrinter(name string) error {
+	return spoolerr.New(spoolerr.NotFound, spoolerr.CodeInvalidPrinterName,
+		"printer %s does not exist; see spoolhost printer list", spool.Quote(name))
+}

@@ -1,0 +1,191 @@
+// Package spooler is a spooler: its printers, the ports of its monitors, and the
+// scheduler that brings jobs to free ports. It launches each monitor in a process of its
+// own, opens ports, prints, notices crashes and hangs, and shuts everything down in order.
+//
+// The front ends, cluster and the composition root import it. It does not know who is
+// asking: access is the front ends' business.
+//
+// No lock is held across a call to a module or to the store. A port is reserved instead:
+// whoever holds the reservation may open, close or print, and nobody else.
+package spooler
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/document"
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/host/registry"
+)
+
+// NodeName is the name of the node's own spooler.
+const NodeName = "node"
+
+// Config is what a spooler needs.
+type Config struct {
+	// Name is the server name.
+	Name string
+	// Local is true for the node spooler.
+	Local     bool
+	Catalog   *catalog.Catalog
+	Registry  *registry.Registry
+	Queue     *job.Queue
+	Documents *document.Store
+	Events    *eventlog.Log
+	Logger    hclog.Logger
+	Limits    portmon.Limits
+	Retention job.Retention
+	// RegistryLimit bounds what one monitor may store, in bytes; 0 is the default.
+	RegistryLimit int64
+	Now           func() time.Time
+}
+
+// Spooler is one spooler. New makes it, Run brings it online.
+type Spooler struct {
+	cfg   Config
+	hive  *registry.Hive
+	began time.Time
+
+	admin sync.Mutex // serialises changes of printers' records; never held with a module
+
+	mu       sync.Mutex
+	stopping bool
+	printers map[string]*printer // by folded name
+	ports    map[string]*port    // by folded name
+	units    map[string]*unit    // by folded monitor name
+	pending  map[string]bool     // names of ports being added or deleted
+	running  map[uint64]*attempt
+
+	launched   chan struct{} // closed when Run has begun to start every monitor
+	background sync.WaitGroup
+	runCtx     context.Context //nolint:containedctx // the life of the spooler, which outlives any caller's context
+}
+
+// errShutdown stops documents that did not finish within the resource time-out.
+var errShutdown = errors.New("the spooler is shutting down")
+
+// New loads the spooler's printers and settles the attempts that an earlier life left
+// open. It starts nothing.
+func New(ctx context.Context, cfg Config) (*Spooler, error) {
+	s := &Spooler{
+		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
+		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
+		pending: make(map[string]bool), running: make(map[uint64]*attempt),
+		launched: make(chan struct{}),
+	}
+	if err := s.loadPrinters(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// settle ends the attempts that were running when the host died: the printer's policy
+// decides what becomes of their jobs.
+func (s *Spooler) settle(ctx context.Context) error {
+	for _, j := range s.cfg.Queue.Interrupted() {
+		r := job.Result{Outcome: job.Interrupted, Lost: true, Error: "the host ended while the document was being sent"}
+		after, err := s.cfg.Queue.End(ctx, j.ID, r, s.rules(j.Printer))
+		if err != nil {
+			return err
+		}
+		s.afterEnd(ctx, after, r)
+	}
+	return nil
+}
+
+// Run brings the spooler online and blocks until ctx ends and everything has been shut
+// down in order: no new documents, running ones finish or fail within the resource
+// time-out, ports closed, monitors shut down.
+func (s *Spooler) Run(ctx context.Context) error {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	s.mu.Lock()
+	s.runCtx = life
+	s.mu.Unlock()
+	for _, m := range s.cfg.Catalog.List() {
+		s.startUnit(ctx, m)
+	}
+	close(s.launched)
+	s.housekeeping(ctx)
+	s.mu.Lock()
+	s.stopping = true
+	units := make([]*unit, 0, len(s.units))
+	for _, u := range s.units {
+		units = append(units, u)
+	}
+	s.stopTimers()
+	s.mu.Unlock()
+	for _, u := range units {
+		u.cancel() // ends already with ctx, except for units that were started later
+		<-u.done
+	}
+	s.background.Wait()
+	return nil
+}
+
+// housekeeping expires finished jobs until ctx ends.
+func (s *Spooler) housekeeping(ctx context.Context) {
+	t := time.NewTicker(time.Minute)
+	defer t.Stop()
+	for {
+		s.expire(ctx)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Spooler) expire(ctx context.Context) {
+	_, docs, err := s.cfg.Queue.Expire(ctx, s.cfg.Retention)
+	for _, d := range docs {
+		s.removeDocument(ctx, d)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Logger.Warn("cannot expire finished jobs", "error", err)
+	}
+}
+
+func (s *Spooler) removeDocument(ctx context.Context, id string) {
+	if err := s.cfg.Documents.Remove(context.WithoutCancel(ctx), id); err != nil {
+		s.cfg.Logger.Warn("cannot remove a document", "document", id, "error", err)
+	}
+}
+
+// goBackground runs fn on a goroutine that Run waits for; s.mu is held. It does nothing
+// once the spooler is stopping.
+func (s *Spooler) goBackground(fn func(ctx context.Context)) bool {
+	if s.stopping || s.runCtx == nil {
+		return false
+	}
+	ctx := s.runCtx
+	s.background.Add(1)
+	go func() {
+		defer s.background.Done()
+		fn(ctx)
+	}()
+	return true
+}
+
+// Name is the server name.
+func (s *Spooler) Name() string { return s.cfg.Name }
+
+// Queue gives the spooler's jobs for reading.
+func (s *Spooler) Queue() *job.Queue { return s.cfg.Queue }
+
+// Hive gives the spooler's registry.
+func (s *Spooler) Hive() *registry.Hive { return s.hive }
+
+// Local says whether this is the node's own spooler.
+func (s *Spooler) Local() bool { return s.cfg.Local }

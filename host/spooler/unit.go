@@ -1,0 +1,302 @@
+package spooler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/supervisor"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// unitState is how a monitor stands in this spooler.
+type unitState string
+
+const (
+	unitStarting unitState = "starting"
+	unitRunning  unitState = "running"
+	unitBackoff  unitState = "backoff"
+	unitStopping unitState = "stopping"
+	unitStopped  unitState = "stopped"
+)
+
+// unit is a monitor in this spooler: its process, its handle, and the supervisor that
+// keeps both alive. Fields are guarded by the spooler's mutex.
+type unit struct {
+	name    string
+	monitor catalog.Monitor
+	super   *supervisor.Supervisor
+	cancel  context.CancelFunc
+	done    chan struct{}
+	first   chan struct{} // closed when the first start has succeeded or failed
+	once    sync.Once
+	// working counts reservations of the unit's ports: the unit is idle at zero. It grows
+	// only while the state is running.
+	working sync.WaitGroup
+
+	state    unitState
+	reason   string
+	instance *catalog.Instance
+	starts   uint32
+	tail     []supervisor.Line // of the last incarnation that ended
+}
+
+func (u *unit) ready() bool { return u.state == unitRunning }
+
+func (u *unit) notRunning() error {
+	return spoolerr.New(spoolerr.Unavailable, 0, "monitor %s is not running (%s); see spoolhost why monitor %s", spool.Quote(u.name), u.state, spool.Quote(u.name))
+}
+
+// startUnit begins to keep a monitor running.
+func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
+	life, cancel := context.WithCancel(ctx)
+	u := &unit{name: m.Name, monitor: m, cancel: cancel, done: make(chan struct{}), first: make(chan struct{}), state: unitStarting}
+	u.super = supervisor.New(supervisor.Config{
+		Start:   func(ctx context.Context) (*supervisor.Process, error) { return s.bring(ctx, u) },
+		Stop:    func(p *supervisor.Process, reason string) { s.takeDown(u, p, reason) },
+		Ended:   func(p *supervisor.Process) { s.lost(u, p) },
+		Waiting: func(err error, delay time.Duration) { s.unitWaits(u, err, delay) },
+		Backoff: supervisor.DefaultBackoff(), Now: s.cfg.Now,
+	})
+	s.mu.Lock()
+	s.units[spool.Fold(m.Name)] = u
+	s.mu.Unlock()
+	go func() {
+		defer close(u.done)
+		u.super.Run(life)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		u.state = unitStopped
+	}()
+}
+
+// bring launches a monitor and makes it ready: initialise, list the ports, open those
+// that printers use. Each monitor takes these steps on its own, so that one that hangs
+// delays no other.
+func (s *Spooler) bring(ctx context.Context, u *unit) (_ *supervisor.Process, retErr error) {
+	defer u.once.Do(func() { close(u.first) })
+	s.setUnit(u, unitStarting, "")
+	inst, err := s.cfg.Catalog.Bind(ctx, u.monitor, catalog.For{
+		Spooler: s.cfg.Name, Local: s.cfg.Local,
+		Root:      s.hive.Root(`Monitors\`+u.name, registry.Limit{Owner: u.name, Bytes: s.cfg.RegistryLimit}),
+		Callbacks: &callbacks{spooler: s, unit: u},
+		Log:       func(l supervisor.Line) { s.moduleSaid(u, l) },
+		Complain:  func(text string) { s.moduleSaid(u, supervisor.Line{Level: "warn", Text: text}) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if retErr != nil {
+			inst.Revoke()
+			inst.Process.Kill("its start failed")
+			<-inst.Process.Released()
+		}
+	}()
+	var ports []spool.PortInfo
+	err = s.limited(ctx, func(ctx context.Context) (err error) {
+		ports, err = inst.EnumPorts(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, spoolerr.Wrap(err, "EnumPorts of monitor %s failed", spool.Quote(u.name))
+	}
+	s.mu.Lock()
+	u.instance, u.state, u.reason = inst, unitRunning, ""
+	u.starts++
+	s.list(u, ports)
+	s.mu.Unlock()
+	s.event(eventlog.MonitorStarted, eventlog.Info, eventlog.Monitor, u.name,
+		fmt.Sprintf("monitor %s is running as process %d, incarnation %d, with %d ports", spool.Quote(u.name), inst.Process.PID, inst.Process.Incarnation, len(ports)))
+	return inst.Process, nil
+}
+
+// list takes over what EnumPorts said, and opens what printers use; s.mu is held.
+func (s *Spooler) list(u *unit, ports []spool.PortInfo) {
+	for _, p := range s.ports {
+		if p.unit == u {
+			p.listed = false
+		}
+	}
+	var names []string
+	for _, info := range ports {
+		p := s.port(info.Name)
+		if p.unit != nil && p.unit != u && p.listed {
+			s.cfg.Logger.Warn("two monitors list one port; the first keeps it", "port", info.Name, "first", p.unit.name, "second", u.name)
+			continue
+		}
+		if p.busy && p.unit != u {
+			continue // its old monitor is still letting go; the next listing finds it
+		}
+		p.name, p.info, p.unit, p.listed = info.Name, info, u, true
+		names = append(names, p.name)
+	}
+	for _, p := range s.ports {
+		if p.unit == u {
+			s.forgetIfGone(p)
+		}
+	}
+	s.refreshPorts(names)
+}
+
+// enumerate asks a monitor for its ports again.
+func (s *Spooler) enumerate(ctx context.Context, u *unit) error {
+	inst := s.instanceOf(u)
+	if inst == nil {
+		return u.notRunning()
+	}
+	return s.limited(ctx, func(ctx context.Context) error {
+		ports, err := inst.EnumPorts(ctx)
+		if err != nil {
+			return spoolerr.Wrap(err, "EnumPorts of monitor %s failed", spool.Quote(u.name))
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if u.instance == inst {
+			s.list(u, ports)
+		}
+		return nil
+	})
+}
+
+func (s *Spooler) instanceOf(u *unit) *catalog.Instance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return u.instance
+}
+
+func (s *Spooler) setUnit(u *unit, state unitState, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u.state, u.reason = state, reason
+}
+
+// lost is called when a monitor's process ended by itself. Documents in it end through
+// their own failing calls.
+func (s *Spooler) lost(u *unit, p *supervisor.Process) {
+	err := p.Err()
+	s.forget(u, unitStarting, err.Error())
+	s.event(eventlog.MonitorExited, eventlog.Warning, eventlog.Monitor, u.name,
+		fmt.Sprintf("monitor %s: %s; it is started again", spool.Quote(u.name), err))
+}
+
+// forget drops everything that belonged to the incarnation.
+func (s *Spooler) forget(u *unit, state unitState, reason string) {
+	s.mu.Lock()
+	inst := u.instance
+	u.instance, u.state, u.reason = nil, state, reason
+	for _, port := range s.ports {
+		if port.unit == u {
+			port.open, port.status = nil, spool.PortStatus{}
+		}
+	}
+	if inst != nil {
+		u.tail = inst.Process.Tail()
+	}
+	s.mu.Unlock()
+	if inst != nil {
+		inst.Revoke()
+	}
+}
+
+func (s *Spooler) unitWaits(u *unit, err error, delay time.Duration) {
+	s.setUnit(u, unitBackoff, err.Error())
+	id := eventlog.MonitorRestarting
+	if !errors.Is(err, spoolerr.Exited) {
+		id = eventlog.MonitorInitializeFailed
+	}
+	s.event(id, eventlog.Warning, eventlog.Monitor, u.name,
+		fmt.Sprintf("monitor %s does not run: %s; next start in %v", spool.Quote(u.name), err, delay.Round(time.Millisecond)))
+}
+
+// takeDown ends a running monitor in order: its documents finish or fail within the
+// resource time-out, its ports are closed, its instance is shut down, its process ends.
+func (s *Spooler) takeDown(u *unit, p *supervisor.Process, reason string) {
+	s.setUnit(u, unitStopping, reason)
+	s.waitIdle(u)
+	ctx := context.Background()
+	s.mu.Lock()
+	inst := u.instance
+	var open []*portmon.Port
+	var names []string
+	for _, port := range s.ports {
+		if port.unit == u && port.open != nil {
+			open, names = append(open, port.open), append(names, port.name)
+			port.open = nil
+		}
+	}
+	s.mu.Unlock()
+	s.shutDown(ctx, inst, names, open)
+	s.forget(u, unitStopping, reason)
+	p.Stop(ctx, reason)
+	<-p.Released()
+}
+
+// waitIdle waits until no port of the unit is in use, and stops what has not finished
+// within the resource time-out.
+func (s *Spooler) waitIdle(u *unit) {
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		u.working.Wait()
+	}()
+	limit := time.NewTimer(s.cfg.Limits.Resource)
+	defer limit.Stop()
+	select {
+	case <-idle:
+		return
+	case <-limit.C:
+	}
+	s.mu.Lock()
+	for _, port := range s.ports {
+		if port.unit == u && port.job != 0 {
+			s.stopAttempt(port.job, errShutdown)
+		}
+	}
+	s.mu.Unlock()
+	<-idle // bounded: a stopped document ends within the grace, or its process is killed
+}
+
+// shutDown makes the last calls to an instance. A module that does not answer one of
+// them gets no more.
+func (s *Spooler) shutDown(ctx context.Context, inst *catalog.Instance, names []string, open []*portmon.Port) {
+	if inst == nil {
+		return
+	}
+	err := s.limited(ctx, func(ctx context.Context) error { return inst.NotifyUnusedPorts(ctx, names) })
+	for _, port := range open {
+		if err != nil && spoolerr.KindOf(err) == spoolerr.TimedOut {
+			break
+		}
+		err = port.Close(ctx)
+	}
+	if err == nil || spoolerr.KindOf(err) != spoolerr.TimedOut {
+		err = s.limited(ctx, inst.Shutdown)
+	}
+	if err != nil {
+		s.cfg.Logger.Warn("shutting a monitor down", "monitor", inst.Process.PID, "error", err)
+	}
+	inst.Revoke()
+}
+
+// moduleSaid passes a module's output on; warnings and errors become events.
+func (s *Spooler) moduleSaid(u *unit, l supervisor.Line) {
+	s.cfg.Logger.Debug("module output", "monitor", u.name, "level", l.Level, "text", l.Text)
+	severity := eventlog.Info
+	switch l.Level {
+	case "warn":
+		severity = eventlog.Warning
+	case "error":
+		severity = eventlog.Error
+	default:
+		return
+	}
+	s.event(eventlog.ModuleLogLine, severity, eventlog.Monitor, u.name, "module of monitor "+spool.Quote(u.name)+" says: "+l.Text)
+}

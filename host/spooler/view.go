@@ -1,0 +1,244 @@
+package spooler
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/spoolhost/spoolhost/host/supervisor"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+)
+
+// PrinterView is a printer as shown.
+type PrinterView struct {
+	Name              string
+	Ports             []string
+	Comment, Location string
+	Policy            string
+	MaxAttempts       uint32
+	Priority          uint32
+	DefaultPriority   uint32
+	StartTime         uint32
+	UntilTime         uint32
+	KeepPrinted       bool
+	Paused            bool
+	Created           time.Time
+	// State is "idle", "printing", "paused", "offline" or "missing"; Reason says why, or
+	// what the device says.
+	State, Reason string
+	Jobs          int
+}
+
+// PortView is a port as shown.
+type PortView struct {
+	Name, Monitor, Description string
+	// State is "idle", "printing", "waiting", "offline", "closed" or "missing".
+	State, Status string
+	Printers      []string
+	Job           uint64
+}
+
+// MonitorView is a monitor as shown.
+type MonitorView struct {
+	State, Reason string
+	// The process; PID is 0 if there is none.
+	PID         int
+	Incarnation uint64
+	Started     time.Time
+	Restarts    uint32
+	Log         []supervisor.Line
+}
+
+// Printer gives one printer.
+func (s *Spooler) Printer(name string) (PrinterView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pr := s.lookup(name)
+	if pr == nil {
+		return PrinterView{}, unknownPrinter(name)
+	}
+	return s.viewPrinter(pr), nil
+}
+
+// Printers gives all printers in order of name.
+func (s *Spooler) Printers() []PrinterView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	views := make([]PrinterView, 0, len(s.printers))
+	for _, pr := range s.printers {
+		views = append(views, s.viewPrinter(pr))
+	}
+	slices.SortFunc(views, func(a, b PrinterView) int { return cmp.Compare(spool.Fold(a.Name), spool.Fold(b.Name)) })
+	return views
+}
+
+func (s *Spooler) viewPrinter(pr *printer) PrinterView {
+	v := PrinterView{
+		Name: pr.Name, Ports: slices.Clone(pr.Ports), Comment: pr.Comment, Location: pr.Location,
+		Policy: string(pr.Rules.Policy), MaxAttempts: pr.Rules.MaxAttempts, Priority: pr.Priority,
+		DefaultPriority: pr.DefaultPriority, StartTime: pr.StartTime, UntilTime: pr.Until,
+		KeepPrinted: pr.Rules.KeepPrinted, Paused: pr.Paused, Created: pr.Created, Jobs: s.cfg.Queue.Count(pr.Name),
+	}
+	v.State, v.Reason = s.printerState(pr)
+	return v
+}
+
+// printerState sums up the ports: one that works is enough.
+func (s *Spooler) printerState(pr *printer) (state, reason string) {
+	missing := 0
+	printing := false
+	for _, name := range pr.Ports {
+		p := s.port(name)
+		portState, status := s.portState(p)
+		if status != "" && reason == "" {
+			reason = "port " + spool.Quote(p.name) + ": " + status
+		}
+		switch portState {
+		case "printing":
+			a := s.running[p.job]
+			printing = printing || a != nil && spool.Fold(a.job.Printer) == spool.Fold(pr.Name)
+		case "missing":
+			missing++
+		case "waiting", "offline":
+		default:
+			state = "idle"
+		}
+	}
+	switch {
+	case printing:
+		state = "printing"
+	case pr.Paused:
+		return "paused", reason
+	case missing == len(pr.Ports):
+		return "missing", reason
+	case state == "":
+		return "offline", reason
+	}
+	return state, reason
+}
+
+func (s *Spooler) portState(p *port) (state, status string) {
+	status = p.trouble
+	if !p.status.Clear() {
+		status = p.status.String()
+	}
+	switch {
+	case p.unit == nil:
+		return "missing", "no monitor has this port; install its monitor or add the port again"
+	case !p.listed:
+		return "missing", "monitor " + spool.Quote(p.unit.name) + " does not list this port any more; add it again"
+	case p.job != 0:
+		if p.waiting != "" {
+			status = p.waiting
+		}
+		return "printing", status
+	case !p.unit.ready():
+		return "missing", "monitor " + spool.Quote(p.unit.name) + " is " + string(p.unit.state) + because(p.unit.reason)
+	case p.status.Severity == spool.SeverityError:
+		return "offline", status
+	case p.trouble != "":
+		return "waiting", status
+	case p.open == nil:
+		return "closed", status
+	}
+	return "idle", status
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// Port gives one port.
+func (s *Spooler) Port(name string) (PortView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.ports[spool.Fold(name)]
+	if p == nil {
+		return PortView{}, unknownPort(name)
+	}
+	return s.viewPort(p), nil
+}
+
+// Ports gives all ports in order of name.
+func (s *Spooler) Ports() []PortView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	views := make([]PortView, 0, len(s.ports))
+	for _, p := range s.ports {
+		views = append(views, s.viewPort(p))
+	}
+	slices.SortFunc(views, func(a, b PortView) int { return cmp.Compare(spool.Fold(a.Name), spool.Fold(b.Name)) })
+	return views
+}
+
+func (s *Spooler) viewPort(p *port) PortView {
+	v := PortView{Name: p.name, Description: p.info.Description, Job: p.job}
+	if p.unit != nil {
+		v.Monitor = p.unit.name
+	}
+	v.State, v.Status = s.portState(p)
+	for _, pr := range p.printers {
+		v.Printers = append(v.Printers, pr.Name)
+	}
+	slices.Sort(v.Printers)
+	return v
+}
+
+// Monitor gives how a monitor stands in this spooler.
+func (s *Spooler) Monitor(name string) (MonitorView, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.units[spool.Fold(name)]
+	if u == nil {
+		return MonitorView{State: string(unitStopped)}, false
+	}
+	v := MonitorView{State: string(u.state), Reason: u.reason, Restarts: max(u.starts, 1) - 1, Log: u.tail}
+	if u.instance != nil {
+		p := u.instance.Process
+		v.PID, v.Incarnation, v.Started, v.Log = p.PID, p.Incarnation, p.Started, p.Tail()
+	}
+	return v, true
+}
+
+// Problems names what is missing: monitors that do not run and printers without a port
+// that works.
+func (s *Spooler) Problems() []string {
+	var problems []string
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.units {
+		if !u.ready() {
+			problems = append(problems, "monitor "+spool.Quote(u.name)+" is "+string(u.state)+because(u.reason))
+		}
+	}
+	for _, pr := range s.printers {
+		if state, reason := s.printerState(pr); state == "missing" {
+			problems = append(problems, "printer "+spool.Quote(pr.Name)+" is missing"+because(reason))
+		}
+	}
+	slices.Sort(problems)
+	return problems
+}
+
+// State is "starting", "online", "online-incomplete" or "stopping".
+func (s *Spooler) State() string {
+	s.mu.Lock()
+	stopping, started := s.stopping, s.runCtx != nil
+	starting := false
+	for _, u := range s.units {
+		starting = starting || u.state == unitStarting && u.starts == 0
+	}
+	s.mu.Unlock()
+	switch {
+	case stopping:
+		return "stopping"
+	case !started || starting:
+		return "starting"
+	case len(s.Problems()) > 0:
+		return "online-incomplete"
+	}
+	return "online"
+}

@@ -1,0 +1,181 @@
+package supervisor
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
+)
+
+// What a module writes is untrusted: lines are cut, cleaned, counted against a rate, and
+// never parsed by anything that could panic.
+const (
+	maxLine      = 2 << 10 // bytes kept of one line
+	tailLines    = 50      // lines kept for monitor show
+	linesPerSec  = 200     // lines passed on a second; the rest are counted
+	lineBurst    = 1000
+	maxFieldText = 512
+)
+
+// Line is one line of a module's output.
+type Line struct {
+	Time  time.Time
+	Level string // "debug", "info", "warn", "error"; "info" for plain lines
+	Text  string
+}
+
+// output collects the lines of one process.
+type output struct {
+	now  func() time.Time
+	sink func(Line)
+
+	mu      sync.Mutex
+	tail    []Line
+	tokens  float64
+	last    time.Time
+	dropped int
+}
+
+func newOutput(now func() time.Time, sink func(Line)) *output {
+	return &output{now: now, sink: sink, tokens: lineBurst, last: now()}
+}
+
+// consume reads r to its end, whatever comes.
+func (o *output) consume(r *bufio.Reader) {
+	for {
+		line, err := readLine(r)
+		if len(line) > 0 {
+			o.add(line)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// readLine reads a whole line but keeps only its first maxLine bytes.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if room := maxLine - len(line); room > 0 {
+			line = append(line, part[:min(len(part), room)]...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+}
+
+func (o *output) add(raw []byte) {
+	line := parseLine(raw)
+	line.Time = o.now()
+	o.mu.Lock()
+	pass := o.take(line.Time)
+	var lost int
+	if pass {
+		lost, o.dropped = o.dropped, 0
+		if len(o.tail) == tailLines {
+			o.tail = o.tail[1:]
+		}
+		o.tail = append(o.tail, line)
+	} else {
+		o.dropped++
+	}
+	o.mu.Unlock()
+	if !pass || o.sink == nil {
+		return
+	}
+	if lost > 0 {
+		o.sink(Line{Time: line.Time, Level: "warn", Text: "lines left out because the module writes too many: " + itoa(lost)})
+	}
+	o.sink(line)
+}
+
+// take is a token bucket; o.mu is held.
+func (o *output) take(now time.Time) bool {
+	o.tokens = min(lineBurst, o.tokens+now.Sub(o.last).Seconds()*linesPerSec)
+	o.last = now
+	if o.tokens < 1 {
+		return false
+	}
+	o.tokens--
+	return true
+}
+
+// Tail gives the last lines.
+func (o *output) Tail() []Line {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]Line(nil), o.tail...)
+}
+
+// parseLine understands hclog's JSON and takes everything else as plain text.
+func parseLine(raw []byte) Line {
+	text := spoolgrpc.Clean(string(trimNewline(raw)))
+	line := Line{Level: "info", Text: text}
+	if len(raw) == 0 || raw[0] != '{' {
+		return line
+	}
+	var fields map[string]any
+	if json.Unmarshal(raw, &fields) != nil {
+		return line
+	}
+	message, ok := fields["@message"].(string)
+	if !ok {
+		return line
+	}
+	line.Text = spoolgrpc.Clean(message)
+	if level, ok := fields["@level"].(string); ok {
+		line.Level = knownLevel(level)
+	}
+	delete(fields, "@message")
+	delete(fields, "@level")
+	delete(fields, "@timestamp")
+	delete(fields, "@module")
+	if rest, err := json.Marshal(fields); err == nil && len(fields) > 0 && len(rest) <= maxFieldText {
+		line.Text += " " + spoolgrpc.Clean(string(rest))
+	}
+	return line
+}
+
+func knownLevel(s string) string {
+	switch s {
+	case "trace", "debug", "TRACE", "DEBUG":
+		return "debug"
+	case "warn", "WARN", "warning":
+		return "warn"
+	case "error", "ERROR":
+		return "error"
+	}
+	return "info"
+}
+
+func trimNewline(b []byte) []byte {
+	for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// Write lets go-plugin's stdio streams end in the same place. Partial lines count as lines.
+func (o *output) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		n := len(rest)
+		for i, c := range rest {
+			if c == '\n' {
+				n = i + 1
+				break
+			}
+		}
+		o.add(rest[:min(n, maxLine)])
+		rest = rest[n:]
+	}
+	return len(p), nil
+}
+
+var _ io.Writer = (*output)(nil)

@@ -1,0 +1,347 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	plugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"golang.org/x/net/netutil"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
+	"github.com/spoolhost/spoolhost/sdk/wire"
+)
+
+// Spec says which executable to run for whom.
+type Spec struct {
+	// Name is the module's name in messages, such as the monitor's.
+	Name string
+	// Path is the executable's absolute path; Digest its pinned SHA-256 in hex.
+	Path, Digest string
+	Args         []string
+	// Env is added to the allow-list, "NAME=value".
+	Env []string
+	// Incarnation numbers this life of the module; it is never used twice.
+	Incarnation uint64
+
+	dir string
+}
+
+// Env is what all processes of a host share.
+type Env struct {
+	Launcher *Launcher
+	Images   *Images
+	// RuntimeDir is a private directory with a short path, for sockets.
+	RuntimeDir string
+	// Orphans records processes, so that a later host can end those this one leaves.
+	Orphans *Orphans
+	// StartTimeout bounds launch and handshake; StopGrace the time from SIGTERM to SIGKILL.
+	StartTimeout, StopGrace time.Duration
+	Now                     func() time.Time
+}
+
+// Process is one incarnation of a module.
+type Process struct {
+	Incarnation uint64
+	PID         int
+	Started     time.Time
+
+	name   string
+	env    *Env
+	dir    string
+	run    *moduleRunner
+	out    *output
+	client *plugin.Client
+	conn   *grpc.ClientConn
+	server *grpc.Server
+
+	connected chan struct{} // closed when go-plugin's start has returned
+	served    chan struct{} // closed when the host services have ended
+	done      chan struct{} // closed when nothing is left
+
+	mu     sync.Mutex
+	reason string // why the host ended it; empty if it ended by itself
+}
+
+// Start launches a module and returns when it can be called. services registers what the
+// module may call back. sink receives the module's output.
+func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRegistrar), sink func(Line)) (_ *Process, retErr error) {
+	ctx, cancel := context.WithTimeout(ctx, e.StartTimeout)
+	defer cancel()
+	image, err := e.Images.Open(spec.Path, spec.Digest)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{
+		Incarnation: spec.Incarnation, Started: e.Now(), name: spec.Name, env: e,
+		out: newOutput(e.Now, sink), connected: make(chan struct{}), served: make(chan struct{}), done: make(chan struct{}),
+	}
+	if err := p.listen(spec, services); err != nil {
+		_ = image.Close()
+		return nil, err
+	}
+	spec.dir = p.dir
+	p.run = newModuleRunner(spec, e.Launcher, image, p.out, func(pid int) error {
+		return e.Orphans.Record(pid, spec.Name, spec.Incarnation)
+	})
+	p.client = plugin.NewClient(e.clientConfig(p, spec))
+	err = p.connect(ctx)
+	go p.cleanUp()
+	if err != nil {
+		p.Kill("it did not start")
+		<-p.done
+		return nil, err
+	}
+	p.PID = p.run.processID()
+	return p, nil
+}
+
+// listen makes the process's private directory and the socket of its host services.
+func (p *Process) listen(spec Spec, services func(grpc.ServiceRegistrar)) error {
+	p.dir = filepath.Join(p.env.RuntimeDir, strconv.FormatUint(spec.Incarnation, 36))
+	if err := os.MkdirAll(filepath.Join(p.dir, "tmp"), 0o700); err != nil {
+		return spoolerr.As(err, spoolerr.Unavailable, "module %s: private directory", spec.Name)
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", p.hostSocket())
+	if err != nil {
+		_ = os.RemoveAll(p.dir)
+		return spoolerr.As(err, spoolerr.Unavailable, "module %s: socket of the host services", spec.Name)
+	}
+	p.server = grpc.NewServer(grpc.MaxRecvMsgSize(wire.MaxRequest), grpc.MaxConcurrentStreams(64))
+	services(p.server)
+	const connections = 16
+	go func() {
+		defer close(p.served)
+		_ = p.server.Serve(netutil.LimitListener(l, connections))
+	}()
+	return nil
+}
+
+func (p *Process) hostSocket() string { return filepath.Join(p.dir, "host") }
+
+// clientConfig is made afresh for each start: go-plugin writes into it.
+func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
+	return &plugin.ClientConfig{
+		HandshakeConfig: plugin.HandshakeConfig{
+			ProtocolVersion: wire.ProtocolVersion, MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue,
+		},
+		Plugins:          plugin.PluginSet{wire.PluginName: connPlugin{}},
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     e.StartTimeout,
+		Logger:           hclog.NewNullLogger(),
+		SyncStdout:       p.out,
+		SyncStderr:       p.out,
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
+			grpc.WithChainUnaryInterceptor(requireDeadline, p.explainExit),
+		},
+		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
+			cmd.Env = append(environment(spec, p.hostSocket(), filepath.Join(p.dir, "tmp")), cmd.Env...)
+			p.run.cmd, p.run.socketDir = cmd, socketDir
+			return p.run, nil
+		},
+	}
+}
+
+// connect runs go-plugin's start, which knows no deadline once it dials, under ours.
+func (p *Process) connect(ctx context.Context) error {
+	type result struct {
+		raw any
+		err error
+	}
+	started := make(chan result, 1)
+	go func() {
+		defer close(p.connected)
+		protocol, err := p.client.Client()
+		if err != nil {
+			started <- result{err: err}
+			return
+		}
+		raw, err := protocol.Dispense(wire.PluginName)
+		started <- result{raw: raw, err: err}
+	}()
+	var r result
+	select {
+	case r = <-started:
+	case <-ctx.Done():
+		_ = p.run.Kill(ctx)
+		return p.startFailure(spoolerr.New(spoolerr.TimedOut, 0, "no handshake within %v", p.env.StartTimeout))
+	}
+	if r.err != nil {
+		return p.startFailure(r.err)
+	}
+	conn, ok := r.raw.(*grpc.ClientConn)
+	if !ok {
+		return p.startFailure(errors.New("no gRPC connection"))
+	}
+	p.conn = conn
+	return nil
+}
+
+// startFailure chooses the error that says most, and adds what the module said last.
+func (p *Process) startFailure(err error) error {
+	if hs := p.run.badHandshake(); hs != nil {
+		err = hs
+	}
+	last := ""
+	if tail := p.out.Tail(); len(tail) > 0 {
+		last = "; its last words: " + tail[len(tail)-1].Text
+	}
+	var own *spoolerr.Error
+	if !errors.As(err, &own) {
+		err = spoolerr.New(spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, "%s", spoolgrpc.Clean(err.Error()))
+	}
+	return spoolerr.Wrap(err, "module %s did not start%s", p.name, last)
+}
+
+// Conn is the connection to the module. Calls without a deadline fail.
+func (p *Process) Conn() grpc.ClientConnInterface { return p.conn }
+
+// Done is closed when the process has ended and been reaped.
+func (p *Process) Done() <-chan struct{} { return p.run.exited }
+
+// Released is closed when nothing of the process is left: socket, directory, goroutines.
+func (p *Process) Released() <-chan struct{} { return p.done }
+
+// Tail gives the last lines of the module's output.
+func (p *Process) Tail() []Line { return p.out.Tail() }
+
+// Err says, after Done, how the process ended.
+func (p *Process) Err() error {
+	p.mu.Lock()
+	reason := p.reason
+	p.mu.Unlock()
+	if reason != "" {
+		return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) was ended by the host: %s", p.name, p.PID, reason)
+	}
+	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s", p.name, p.PID, p.run.exitText())
+}
+
+// Kill ends the process and its group at once. reason is for the record.
+func (p *Process) Kill(reason string) {
+	p.setReason(reason)
+	_ = p.run.Kill(context.Background())
+}
+
+func (p *Process) setReason(reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reason == "" {
+		p.reason = reason
+	}
+}
+
+// Stop ends the process in order: drain, SIGTERM, and SIGKILL after the grace or when
+// ctx ends. It returns when the process is reaped.
+func (p *Process) Stop(ctx context.Context, reason string) {
+	p.setReason(reason)
+	drain, cancel := context.WithTimeout(ctx, p.env.StopGrace)
+	_, _ = pluginv1.NewPluginClient(p.conn).Drain(drain, &pluginv1.DrainRequest{})
+	cancel()
+	select {
+	case <-p.Done():
+		return
+	default:
+		terminate(p.PID)
+	}
+	grace := time.NewTimer(p.env.StopGrace)
+	defer grace.Stop()
+	select {
+	case <-p.Done():
+		return
+	case <-grace.C:
+	case <-ctx.Done():
+	}
+	p.Kill(reason)
+	<-p.Done()
+}
+
+// cleanUp waits for the end and releases all that the process had.
+func (p *Process) cleanUp() {
+	defer close(p.done)
+	<-p.connected
+	if p.run.processID() != 0 {
+		<-p.run.exited
+	}
+	p.server.Stop()
+	<-p.served
+	p.closeClient()
+	_ = p.run.image.Close() // if it was never launched
+	p.env.Orphans.Forget(p.Incarnation)
+	_ = os.RemoveAll(p.dir)
+}
+
+// closeClient lets go-plugin tidy up. Its Kill has no deadline of its own, and none is
+// needed once the process is gone; the bound is for what we do not know.
+func (p *Process) closeClient() {
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		p.client.Kill()
+	}()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	select {
+	case <-killed:
+	case <-limit.C:
+	}
+}
+
+// requireDeadline refuses a call that could hang for ever.
+func requireDeadline(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if _, ok := ctx.Deadline(); !ok && len(method) > 11 && method[:11] == "/spoolhost." {
+		return spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, 0, "call of %s has no deadline", method))
+	}
+	return call(ctx, method, req, reply, cc, opts...)
+}
+
+// explainExit turns a broken connection into the story of the process: a transport error
+// has no detail of ours. A process that lost its connection is of no more use.
+func (p *Process) explainExit(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	err := call(ctx, method, req, reply, cc, opts...)
+	if status.Code(err) != codes.Unavailable || len(status.Convert(err).Details()) > 0 {
+		return err
+	}
+	_ = p.run.Kill(ctx)
+	select {
+	case <-p.Done():
+		return spoolgrpc.ToStatus(p.Err())
+	case <-ctx.Done():
+		return err
+	}
+}
+
+// EndedByHost says, after Done, whether the host ended the process, and why.
+func (p *Process) EndedByHost() (reason string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reason, p.reason != ""
+}
+
+// connPlugin hands the bare connection out.
+type connPlugin struct{ plugin.NetRPCUnsupportedPlugin }
+
+func (connPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error {
+	return fmt.Errorf("the host serves its services on their own socket")
+}
+
+func (connPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return conn, nil
+}

@@ -1,0 +1,18 @@
+//go:build unix && !linux
+
+package supervisor
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func setGroup(cmd *exec.Cmd, lifeline, image *os.File) {
+	cmd.ExtraFiles = []*os.File{lifeline, image}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}
+
+func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+func terminate(pid int) { _ = syscall.Kill(pid, syscall.SIGTERM) }

@@ -1,0 +1,170 @@
+package tcpmon
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
+	"github.com/spoolhost/spoolhost/plugins/internal/ports"
+	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
+	"github.com/spoolhost/spoolhost/sdk/registry"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+func TestDefaults(t *testing.T) {
+	s, err := parse(portconfig.Config{Name: "lp1", Settings: map[string]string{"host": "printer"}})
+	want := settings{"printer", 9100, 10 * time.Second, 30 * time.Second, 60 * time.Second, 30 * time.Second}
+	if err != nil || s != want {
+		t.Errorf("%+v, %v; want %+v", s, err, want)
+	}
+}
+
+func TestSettingsRefused(t *testing.T) {
+	tests := []struct{ key, value, says string }{
+		{"host", "", "setting host is missing"},
+		{"host", "a b", "give a host name"},
+		{"port", "0", "from 1 to 65535"},
+		{"port", "65536", "from 1 to 65535"},
+		{"port", "lpd", "from 1 to 65535"},
+		{"connectTimeout", "0", "10s"},
+		{"connectTimeout", "10", "with its unit"},
+		{"writeTimeout", "1500us", "with its unit"},
+		{"writeTimeout", "2h", "1h0m0s"},
+		{"closeTimeout", "-1s", "from 0s"},
+		{"keepAlive", "1500ms", "whole seconds"},
+		{"snmp", "public", "closeTimeout, connectTimeout, host, keepAlive, port, writeTimeout"},
+	}
+	for _, tt := range tests {
+		c := portconfig.Config{Name: "lp1", Settings: map[string]string{"host": "printer"}}
+		c.Settings[tt.key] = tt.value
+		_, err := parse(c)
+		wantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidData, `"lp1"`, tt.key, tt.says)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	good := map[string]string{
+		"printer": "printer", "lp_1.example.com": "lp_1.example.com", "printer.local.": "printer.local.",
+		"3com": "3com", "10.0.0.5": "10.0.0.5", "::1": "::1", "[::1]": "::1", "2001:DB8::9": "2001:db8::9",
+		"fe80::1%eth0": "fe80::1%eth0", "[fe80::1%eth0]": "fe80::1%eth0",
+	}
+	for host, want := range good {
+		if plain, remedy := checkHost(host); plain != want || remedy != "" {
+			t.Errorf("%s: %s %s", host, plain, remedy)
+		}
+	}
+	bad := []string{
+		".", "a..b", "-a", "a-", "a b", "a/b", "pr\u00fcnter", "10.0.0.300", "10.0.0", "1", "printer:9100",
+		"10.0.0.5:9100", "[10.0.0.5]", "[::1", "[::1]:9100", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255",
+		"ff02::1", "::ffff:0.0.0.0", "fe80::1%a/b", "fe80::1%" + strings.Repeat("x", 16), strings.Repeat("a", 64),
+		strings.Repeat("a.", 127) + "a", "a\x00b",
+	}
+	for _, host := range bad {
+		if _, remedy := checkHost(host); !strings.HasPrefix(remedy, "give ") {
+			t.Errorf("%q accepted (%s)", host, remedy)
+		}
+	}
+}
+
+func TestSettingsSurviveTheRegistry(t *testing.T) {
+	b := newBench(t)
+	given := map[string]string{
+		"host": "[fe80::1%eth0]", "port": "9101", "connectTimeout": "2s", "writeTimeout": "1m30s", "closeTimeout": "0", "keepAlive": "0",
+	}
+	if err := b.admin(portconfig.AddPort, portconfig.Encode("HALL/lp 1", given)); err != nil {
+		t.Fatal(err)
+	}
+	want := maps.Clone(given)
+	want["host"], want["closeTimeout"], want["keepAlive"] = "fe80::1%eth0", "0s", "0s"
+	want["writeTimeout"] = "1m30s"
+	got := b.config("hall/LP 1")
+	if !maps.Equal(got.Settings, want) {
+		t.Errorf("got %v, want %v", got.Settings, want)
+	}
+	infos, err := b.mon.EnumPorts(t.Context())
+	wantInfo := spool.PortInfo{Name: "HALL/lp 1", Description: "raw [fe80::1%eth0]:9101", Type: spool.PortTypeWrite | spool.PortTypeNetAttached}
+	if err != nil || len(infos) != 1 || infos[0] != wantInfo {
+		t.Errorf("%v %v", infos, err)
+	}
+}
+
+// What Windows leaves in the registry, or an operator wrote, is read with defaults; what
+// is damaged is shown, and hides no other port.
+func TestHandWrittenRegistry(t *testing.T) {
+	b := newBench(t)
+	b.write("good", registry.String("HostName", "printer"))
+	b.write("lpr", registry.String("HostName", "printer"), registry.Uint32("Protocol", 2))
+	b.write("typed", registry.String("HostName", "printer"), registry.String("PortNumber", "9100"))
+	b.write("noport", registry.String("HostName", "printer"), registry.Uint64("PortNumber", 1<<40))
+	b.write("nohost", registry.Uint32("PortNumber", 9100))
+	b.write("half")
+	infos, err := b.mon.EnumPorts(t.Context())
+	if err != nil || len(infos) != 5 {
+		t.Fatalf("%v %v", infos, err)
+	}
+	for _, info := range infos {
+		if damaged := strings.HasPrefix(info.Description, "damaged: "); damaged != (info.Name != "good") {
+			t.Errorf("%+v", info)
+		}
+		if _, err := b.mon.OpenPort(t.Context(), info.Name); (err == nil) != (info.Name == "good") {
+			t.Errorf("open %s: %v", info.Name, err)
+		}
+	}
+	if _, err := b.mon.OpenPort(t.Context(), "half"); !errors.Is(err, spoolerr.CodeUnknownPort) {
+		t.Errorf("half a port opens: %v", err)
+	}
+	// ConfigPort is the repair.
+	err = b.admin(portconfig.ConfigPort, portconfig.Encode("typed", map[string]string{"host": "new"}))
+	if err != nil || b.config("typed").Settings["port"] != "9100" {
+		t.Errorf("repair: %v", err)
+	}
+}
+
+func FuzzSettings(f *testing.F) {
+	f.Add("10.0.0.5", "9100", "10s", "0")
+	f.Add("[::1]", "", "1h", "30s")
+	f.Add("a.b:1", "x", "-1s", "1ns")
+	f.Fuzz(func(t *testing.T, host, port, timeout, keep string) {
+		c := portconfig.Config{Name: "p", Settings: map[string]string{"host": host, "port": port, "writeTimeout": timeout, "keepAlive": keep}}
+		values, err := codec{}.Values(c)
+		if err != nil {
+			return
+		}
+		first, _ := parse(c)
+		c.Settings, err = codec{}.Settings(stored(t, values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second, err := parse(c); err != nil || second != first {
+			t.Errorf("%+v became %+v, %v", first, second, err)
+		}
+	})
+}
+
+// stored puts values through a registry.
+func stored(t *testing.T, values []registry.Value) (s ports.Stored) {
+	b := ports.NewBook(montest.NewHost().Registry.Root(), capture{codec{}, values, &s})
+	if err := b.Add(t.Context(), portconfig.Config{Name: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Config(t.Context(), "p"); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+type capture struct {
+	codec
+	values []registry.Value
+	into   *ports.Stored
+}
+
+func (c capture) Values(portconfig.Config) ([]registry.Value, error) { return c.values, nil }
+func (c capture) Settings(s ports.Stored) (map[string]string, error) {
+	*c.into = s
+	return nil, nil
+}

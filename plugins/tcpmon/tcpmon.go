@@ -1,0 +1,110 @@
+package tcpmon
+
+import (
+	"context"
+
+	"github.com/spoolhost/spoolhost/plugins/internal/ports"
+	"github.com/spoolhost/spoolhost/sdk/monitor"
+	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// What the module calls itself.
+const (
+	Name    = "Standard TCP/IP Port"
+	Version = "1.0.0"
+)
+
+// instance is the monitor for one spooler.
+type instance struct {
+	init monitor.Init
+	book *ports.Book
+}
+
+// Initialize is InitializePrintMonitor2.
+func Initialize(_ context.Context, init monitor.Init) (monitor.Monitor, error) {
+	return &instance{init: init, book: ports.NewBook(init.Registry, codec{})}, nil
+}
+
+// EnumPorts lists the ports in the registry.
+func (m *instance) EnumPorts(ctx context.Context) ([]spool.PortInfo, error) {
+	if err := m.book.Alive(); err != nil {
+		return nil, err
+	}
+	return m.book.Enum(ctx)
+}
+
+// OpenPort finds the port and checks its settings. It does not connect: StartDoc does,
+// so that a printer is held only while it prints.
+func (m *instance) OpenPort(ctx context.Context, name string) (monitor.Port, error) {
+	p, err := m.book.OpenPort(ctx, m.init, name, m.open, m.check)
+	if err != nil {
+		return nil, err
+	}
+	return &port{p}, nil
+}
+
+// port is an open port whose printer may talk back.
+type port struct{ *ports.Port }
+
+// Read gives what the printer said during the document.
+func (p *port) Read(_ context.Context, b []byte) (int, error) {
+	job, err := p.Slot.Current()
+	if err != nil {
+		return 0, err
+	}
+	return job.Target.(*link).back.take(b), nil
+}
+
+// open connects. The settings are read now, so that ConfigPort takes effect with the
+// next document.
+func (m *instance) open(ctx context.Context, name string, doc spool.Doc) (ports.Target, error) {
+	s, err := m.settings(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	l, err := connect(ctx, s, m.init.Logger.With("port", name, "job", doc.JobID))
+	if err != nil {
+		return nil, spoolerr.Wrap(connectError(ctx, s, err), "port %s", spool.Quote(name))
+	}
+	return l, nil
+}
+
+func (m *instance) check(ctx context.Context, name string) error {
+	_, err := m.settings(ctx, name)
+	return err
+}
+
+// XcvOpenPort opens a configuration channel.
+func (m *instance) XcvOpenPort(ctx context.Context, object string, granted spool.Access) (monitor.Xcv, error) {
+	config := ports.Config{UI: "tcpmonui", DecodePort: decodePort, DecodeName: decodeName}
+	ch, err := m.book.OpenChannel(ctx, config, object, granted)
+	if err != nil {
+		return nil, err
+	}
+	return ch, nil
+}
+
+// Shutdown drops the documents of this instance and forgets its ports.
+func (m *instance) Shutdown(context.Context) error {
+	m.book.Shutdown()
+	return nil
+}
+
+// settings reads a port's settings as they are now.
+func (m *instance) settings(ctx context.Context, name string) (settings, error) {
+	c, err := m.book.Config(ctx, name)
+	if err != nil {
+		return settings{}, err
+	}
+	return parse(c)
+}
+
+// decodePort reads the input of AddPort and ConfigPort. PORT_DATA_1 (964 bytes) and
+// PORT_DATA_2 (1068 bytes) begin with a UTF-16 name, so that they can never be taken for
+// this JSON: their second byte is zero for every name in ASCII, and they hold NULs.
+func decodePort(in []byte) (portconfig.Config, error) { return portconfig.Decode(in) }
+
+// decodeName reads the input of DeletePort and GetConfigInfo.
+func decodeName(in []byte) (string, error) { return portconfig.DecodeName(in) }

@@ -101,7 +101,8 @@ func (e Event) clean() Event {
 	return e
 }
 
-// tidy replaces what is not printable by spaces, and cuts at most bytes.
+// tidy replaces what is not printable by spaces, and cuts to at most so many bytes. What
+// is tidy it leaves alone.
 func tidy(s string, most int) string {
 	s = strings.ToValidUTF8(s, "\ufffd")
 	s = strings.Map(func(r rune) rune {
@@ -113,11 +114,12 @@ func tidy(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	cut := most
+	const mark = "..."
+	cut := most - len(mark)
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
-	return s[:cut] + "..."
+	return s[:cut] + mark
 }
 
 // Filter chooses events. Zero fields choose everything.

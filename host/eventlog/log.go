@@ -178,15 +178,16 @@ func (l *Log) Last() uint64 {
 
 // Select gives the matching events that are in memory, in order of time.
 func (l *Log) Select(f Filter) []Event {
-	events, _ := l.find(f)
+	events, _, _ := l.find(f)
 	return events
 }
 
-// find also gives the channel that the next event closes.
-func (l *Log) find(f Filter) ([]Event, <-chan struct{}) {
+// find also gives the channel that the next event or Close closes, and whether that was
+// Close already.
+func (l *Log) find(f Filter) (events []Event, changed <-chan struct{}, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ring.find(f), l.changed
+	return l.ring.find(f), l.changed, l.closed
 }
 
 // Follow gives what Select gives, and then every matching event as it happens, until ctx
@@ -195,12 +196,15 @@ func (l *Log) find(f Filter) ([]Event, <-chan struct{}) {
 func (l *Log) Follow(ctx context.Context, f Filter) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for {
-			events, changed := l.find(f)
+			events, changed, closed := l.find(f)
 			for _, e := range events {
 				if ctx.Err() != nil || !yield(e) {
 					return
 				}
 				f.AfterSeq = e.Seq
+			}
+			if closed {
+				return
 			}
 			f.Limit = 0 // it bounds only what was there at first
 			select {
@@ -208,17 +212,8 @@ func (l *Log) Follow(ctx context.Context, f Filter) iter.Seq[Event] {
 				return
 			case <-changed:
 			}
-			if l.isClosed() {
-				return
-			}
 		}
 	}
-}
-
-func (l *Log) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
 }
 
 // Close writes what is left and closes the file. It may be called again. Events added

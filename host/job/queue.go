@@ -211,9 +211,15 @@ func (q *Queue) NextOpening(printer string) time.Duration {
 	return q.line(printer).opens(q.now())
 }
 
-// Begin records an attempt of a taken job; only then may its first byte leave.
-func (q *Queue) Begin(ctx context.Context, id uint64, a Attempt) (*Job, error) {
-	j, err := q.change(ctx, id, func(j *Job) (*Job, error) { return begin(j, a, q.now()) })
+// Begin records an attempt of a taken job; only then may its first byte leave. It refuses
+// a job that was moved away from the printer after it was taken.
+func (q *Queue) Begin(ctx context.Context, id uint64, printer string, a Attempt) (*Job, error) {
+	j, err := q.change(ctx, id, func(j *Job) (*Job, error) {
+		if spool.Fold(j.Printer) != spool.Fold(printer) {
+			return nil, wrongState(j, "begin at printer "+spool.Quote(printer)+": it was moved")
+		}
+		return begin(j, a, q.now())
+	})
 	if err != nil {
 		q.Return(id)
 		return nil, err

@@ -27,7 +27,7 @@ func (s *Spooler) AddPrinter(ctx context.Context, name string, set Settings) err
 	if err := s.checkPorts(r.Ports); err != nil {
 		return spoolerr.Wrap(err, "printer %s was not added", spool.Quote(name))
 	}
-	if err := s.hive.SetValues(ctx, printerKey(name), r.values()...); err != nil {
+	if err := s.storeNew(ctx, r); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -36,6 +36,15 @@ func (s *Spooler) AddPrinter(ctx context.Context, name string, set Settings) err
 	s.mu.Unlock()
 	s.event(eventlog.PrinterAdded, eventlog.Info, eventlog.Printer, name, "printer "+spool.Quote(name)+" was added")
 	return nil
+}
+
+// storeNew writes a new record. A key without values, which a crash in between leaves, is
+// no printer: nobody was told that it exists.
+func (s *Spooler) storeNew(ctx context.Context, r record) error {
+	if _, err := s.hive.CreateKey(ctx, printerKey(r.Name)); err != nil {
+		return err
+	}
+	return s.hive.SetValues(ctx, printerKey(r.Name), r.values()...)
 }
 
 // checkPorts refuses ports that no monitor lists and no printer has.

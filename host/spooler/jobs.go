@@ -70,9 +70,7 @@ func (s *Spooler) act(ctx context.Context, id eventlog.ID, text string, change f
 	}
 	s.jobEvent(id, eventlog.Info, j, text, "")
 	s.mu.Lock()
-	if j.State == job.Printing && j.Intent != job.NoIntent {
-		s.stopAttempt(j.ID, errors.New(text))
-	}
+	s.stopAsked(j, errors.New(text))
 	s.mu.Unlock()
 	if j.State.Final() && j.DocumentGone {
 		s.removeDocument(ctx, j.Document.ID)

@@ -50,6 +50,18 @@ func (s *Spooler) lifetime() context.Context {
 	return s.runCtx
 }
 
+// stopAsked stops the attempt that an intent was recorded for, and not one that began
+// after that attempt had ended by itself; s.mu is held.
+func (s *Spooler) stopAsked(j *job.Job, cause error) {
+	a := s.running[j.ID]
+	if a == nil || j.Intent == job.NoIntent || j.Current() == nil {
+		return
+	}
+	if now := a.job.Current(); now == nil || now.Number == j.Current().Number {
+		a.cancel(cause)
+	}
+}
+
 // stopAttempt ends a running document early; s.mu is held.
 func (s *Spooler) stopAttempt(id uint64, cause error) {
 	if a := s.running[id]; a != nil {
@@ -67,17 +79,20 @@ func (a *attempt) run(ctx context.Context) {
 	defer doc.Close() //nolint:errcheck // it was only read
 	open, err := s.ensureOpen(ctx, a.port)
 	if err != nil {
-		s.cfg.Queue.Return(a.job.ID)
+		a.giveBack(ctx)
 		return
 	}
-	begun, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.record())
+	begun, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.job.Printer, a.record())
 	if err != nil {
-		if !errors.Is(err, spoolerr.Precondition) { // else it was cancelled or held meanwhile
+		if !errors.Is(err, spoolerr.Precondition) { // else it was cancelled, held or moved meanwhile
 			s.storeFailed(a.port, err)
 		}
+		a.giveBack(ctx)
 		return
 	}
+	s.mu.Lock()
 	a.job = begun
+	s.mu.Unlock()
 	s.jobEvent(eventlog.JobAttemptStarted, eventlog.Info, begun,
 		fmt.Sprintf("attempt %d began at port %s", begun.Current().Number, spool.Quote(a.port.name)), a.port.name)
 	result := open.Print(ctx, a.stop, a.describe(), doc, a)
@@ -85,6 +100,16 @@ func (a *attempt) run(ctx context.Context) {
 		result.Outcome = job.Interrupted
 	}
 	a.finish(ctx, result)
+}
+
+// giveBack returns a job that was not begun to its printer's line, where another port of
+// a pool may take it; the printer may be another one by now.
+func (a *attempt) giveBack(ctx context.Context) {
+	s := a.spooler
+	s.cfg.Queue.Return(a.job.ID)
+	if j, err := s.cfg.Queue.Get(ctx, a.job.ID); err == nil {
+		s.kick(j.Printer)
+	}
 }
 
 // document opens the job's document. One from an earlier life of the host is read once
@@ -104,8 +129,8 @@ func (a *attempt) document(ctx context.Context) (*document.Document, error) {
 func (a *attempt) unprintable(ctx context.Context, err error) {
 	s := a.spooler
 	if !errors.Is(err, spoolerr.Corrupt) && !errors.Is(err, spoolerr.NotFound) {
-		s.cfg.Queue.Return(a.job.ID)
 		s.storeFailed(a.port, err)
+		a.giveBack(ctx)
 		return
 	}
 	failed, failErr := s.cfg.Queue.Fail(ctx, a.job.ID, err.Error())

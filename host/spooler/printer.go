@@ -225,6 +225,9 @@ func (s *Spooler) loadPrinters(ctx context.Context) error {
 		if !ok || strings.Contains(name, `\`) {
 			return nil // the root itself, or a key below a printer
 		}
+		if len(e.Values) == 0 && e.Damage == nil {
+			return nil // an addition that was cut off; see storeNew
+		}
 		if e.Damage != nil {
 			s.event(eventlog.CorruptRecord, eventlog.Error, eventlog.Printer, name,
 				"the record of printer "+spool.Quote(name)+" is damaged: "+e.Damage.Error())

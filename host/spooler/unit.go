@@ -48,7 +48,21 @@ type unit struct {
 	tail     []supervisor.Line // of the last incarnation that ended
 }
 
-func (u *unit) ready() bool { return u.state == unitRunning }
+// ready says that the unit can be given work. A process that has ended, or that the host
+// is ending, is not ready even before the supervisor has heard of it: an attempt begun
+// with it would fail and count against its job.
+func (u *unit) ready() bool {
+	if u.state != unitRunning || u.instance == nil {
+		return false
+	}
+	select {
+	case <-u.instance.Process.Done():
+		return false
+	default:
+	}
+	_, ending := u.instance.Process.EndedByHost()
+	return !ending
+}
 
 func (u *unit) notRunning() error {
 	return spoolerr.New(spoolerr.Unavailable, 0, "monitor %s is not running (%s); see spoolhost why monitor %s", spool.Quote(u.name), u.state, spool.Quote(u.name))

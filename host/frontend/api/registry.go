@@ -66,6 +66,9 @@ func (s *registryServer) SetValue(ctx context.Context, r *apiv1.SetValueRequest)
 	if err != nil {
 		return nil, err
 	}
+	if _, err := h.CreateKey(ctx, r.GetPath()); err != nil {
+		return nil, err
+	}
 	v := registry.Value{Name: r.GetValue().GetName(), Type: typ, Data: r.GetValue().GetData()}
 	return &apiv1.SetValueResponse{}, h.SetValues(ctx, r.GetPath(), v)
 }

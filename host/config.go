@@ -39,6 +39,8 @@ type Config struct {
 	Builtins []catalog.Monitor
 	Version  string
 	Logger   hclog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
 // DefaultConfig is a host without addresses and monitors.

@@ -55,10 +55,13 @@ func New(ctx context.Context, cfg Config) (_ *Host, retErr error) {
 		return nil, spoolerr.New(spoolerr.Invalid, 0, "no data directory is given; use --data DIR")
 	}
 	cfg.Data = data
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "data directory %s", cfg.Data)
 	}
-	h := &Host{cfg: cfg, started: time.Now(), ready: make(chan struct{})}
+	h := &Host{cfg: cfg, started: cfg.Now(), ready: make(chan struct{})}
 	defer func() {
 		if retErr != nil {
 			_ = h.Close()
@@ -98,12 +101,12 @@ func (h *Host) assemble(ctx context.Context) error {
 	h.launcher = supervisor.NewLauncher()
 	env := &supervisor.Env{
 		Launcher: h.launcher, Images: supervisor.NewImages(), RuntimeDir: h.runtime, Orphans: h.orphans,
-		StartTimeout: h.cfg.Limits.Call, StopGrace: h.cfg.Limits.Grace, Now: time.Now,
+		StartTimeout: h.cfg.Limits.Call, StopGrace: h.cfg.Limits.Grace, Now: h.cfg.Now,
 	}
 	var problems []catalog.Problem
 	var err error
 	h.catalog, problems, err = catalog.Open(ctx, catalog.Config{
-		Store: h.store, Env: env, Builtins: h.cfg.Builtins, CallTimeout: h.cfg.Limits.Call, Now: time.Now,
+		Store: h.store, Env: env, Builtins: h.cfg.Builtins, CallTimeout: h.cfg.Limits.Call, Now: h.cfg.Now,
 	})
 	if err != nil {
 		return err
@@ -111,7 +114,7 @@ func (h *Host) assemble(ctx context.Context) error {
 	for _, p := range problems {
 		h.corrupt(p.Key, p.Err)
 	}
-	queue, damaged, err := job.Open(ctx, h.store, spooler.NodeName, time.Now)
+	queue, damaged, err := job.Open(ctx, h.store, spooler.NodeName, h.cfg.Now)
 	if err != nil {
 		return err
 	}
@@ -124,7 +127,7 @@ func (h *Host) assemble(ctx context.Context) error {
 	h.node, err = spooler.New(ctx, spooler.Config{
 		Name: spooler.NodeName, Local: true, Catalog: h.catalog, Registry: registry.New(h.store, registry.Options{}),
 		Queue: queue, Documents: h.docs, Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits,
-		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Now: time.Now,
+		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Now: h.cfg.Now,
 	})
 	return err
 }
@@ -292,8 +295,10 @@ func (h *Host) Close() error {
 	if h.store != nil {
 		errs = append(errs, h.store.Close())
 	}
+	// Once only: after the lock is given back, the directory is the next host's.
 	if h.runtime != "" {
 		errs = append(errs, os.RemoveAll(h.runtime))
+		h.runtime = ""
 	}
 	if h.lock != nil {
 		_ = h.lock.Close()

@@ -114,6 +114,21 @@ func (q *Queue) Count(printer string) int {
 	return q.line(printer).all
 }
 
+// Coming gives the number of jobs that are being moved to a printer: they print elsewhere
+// and come when their attempts have ended.
+func (q *Queue) Coming(printer string) int {
+	want := spool.Fold(printer)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, j := range q.active {
+		if j.Intent == IntentMove && spool.Fold(j.MoveTo) == want && spool.Fold(j.Printer) != want {
+			n++
+		}
+	}
+	return n
+}
+
 // States counts the unfinished jobs by state.
 func (q *Queue) States() map[State]int {
 	q.mu.Lock()

@@ -46,12 +46,14 @@ type Port struct {
 	port   monitor.Port
 	proc   Process
 	limits Limits
+	pause  func(context.Context, time.Duration) error // replaced by tests
 
 	busy sync.Mutex // held while a document prints
 
-	mu   sync.Mutex
-	doc  uint64        // the job being printed; 0 if none
-	sent chan struct{} // closed when the monitor has reported that job sent
+	mu    sync.Mutex
+	doc   uint64        // the job being printed; 0 if none
+	whole bool          // its last byte has been offered to the monitor
+	sent  chan struct{} // closed when the monitor has reported that job sent
 }
 
 // Open opens a port of a monitor instance.
@@ -62,7 +64,7 @@ func Open(ctx context.Context, m monitor.Monitor, proc Process, name string, lim
 	if err != nil {
 		return nil, err
 	}
-	return &Port{name: name, port: p, proc: proc, limits: limits}, nil
+	return &Port{name: name, port: p, proc: proc, limits: limits, pause: pause}, nil
 }
 
 // Close closes the port; a document that prints must have been stopped before.
@@ -74,7 +76,9 @@ func (p *Port) Close(ctx context.Context) error {
 	return p.port.Close(ctx)
 }
 
-// Reported takes the monitor's SetJob. It refuses a job that this port is not printing.
+// Reported takes the monitor's SetJob. It refuses a job that this port is not printing,
+// and one whose last byte the monitor has not seen: believed, it would lose a document
+// whose printing fails afterwards.
 func (p *Port) Reported(jobID uint64, control spool.JobControl) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,6 +87,10 @@ func (p *Port) Reported(jobID uint64, control spool.JobControl) error {
 	}
 	if control != spool.JobControlSentToPrinter && control != spool.JobControlLastPageEjected {
 		return spoolerr.New(spoolerr.Invalid, 0, "SetJob command %d is not one that a port monitor may send", control)
+	}
+	if !p.whole {
+		return spoolerr.New(spoolerr.Precondition, 0, "job %d cannot be with the device: its last byte has not been written to port %s yet",
+			jobID, spool.Quote(p.name))
 	}
 	select {
 	case <-p.sent:
@@ -119,7 +127,14 @@ func (p *Port) Print(ctx context.Context, stop context.Context, doc spool.Doc, s
 func (p *Port) setDoc(id uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.doc, p.sent = id, make(chan struct{})
+	p.doc, p.whole, p.sent = id, false, make(chan struct{})
+}
+
+// offering notes that the next write, or none if the document is empty, completes it.
+func (p *Port) offering(whole bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.whole = whole
 }
 
 func (p *Port) sentChannel() chan struct{} {

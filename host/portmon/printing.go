@@ -42,10 +42,10 @@ func (w *printing) all(ctx context.Context) error {
 	err := w.step(ctx, "EndDocPort", func(ctx context.Context) error {
 		return w.port.port.EndDoc(ctx, spool.JobStatusPrinting)
 	})
+	w.started = false // whatever the answer: a document is ended once
 	if err != nil {
 		return err
 	}
-	w.started = false
 	return w.confirm(ctx)
 }
 
@@ -60,12 +60,14 @@ func (w *printing) step(ctx context.Context, name string, call func(context.Cont
 // device is slow, and the rest is offered again.
 func (w *printing) write(ctx context.Context) error {
 	buf := make([]byte, min(w.doc.Size, spool.ChunkSize))
-	patience := newPatience()
+	patience := newPatience(w.port.pause)
+	w.port.offering(w.doc.Size == 0)
 	for w.sent < w.doc.Size {
 		chunk := buf[:min(int64(len(buf)), w.doc.Size-w.sent)]
 		if n, err := w.src.ReadAt(chunk, w.sent); n < len(chunk) {
 			return spoolerr.As(err, spoolerr.Corrupt, "document of job %d cannot be read at byte %d", w.doc.JobID, w.sent)
 		}
+		w.port.offering(w.sent+int64(len(chunk)) == w.doc.Size)
 		for len(chunk) > 0 {
 			n, reason, err := w.writeOnce(ctx, chunk)
 			w.sent += int64(n)
@@ -122,7 +124,7 @@ func (w *printing) result(ctx, run context.Context, err error) job.Result {
 	case err == nil, w.port.wasSent():
 		// Whatever came after the monitor's report, the device has the document.
 		r.Outcome = job.Sent
-		if err != nil && w.started {
+		if err != nil {
 			w.abort(ctx)
 		}
 		return r
@@ -164,6 +166,7 @@ func (w *printing) abort(ctx context.Context) {
 // patience paces calls to a device that takes nothing, so that a module that answers at
 // once is not called in a tight loop.
 type patience struct {
+	pause   func(context.Context, time.Duration) error
 	delay   time.Duration
 	waiting bool
 }
@@ -173,7 +176,9 @@ const (
 	maxPause   = time.Second
 )
 
-func newPatience() *patience { return &patience{delay: firstPause} }
+func newPatience(pause func(context.Context, time.Duration) error) *patience {
+	return &patience{pause: pause, delay: firstPause}
+}
 
 func (p *patience) after(ctx context.Context, n int, reason string, progress Progress) error {
 	if n > 0 && reason == "" {
@@ -191,9 +196,14 @@ func (p *patience) after(ctx context.Context, n int, reason string, progress Pro
 		}
 		progress.Waiting(reason)
 	}
-	t := time.NewTimer(p.delay)
-	defer t.Stop()
+	d := p.delay
 	p.delay = min(2*p.delay, maxPause)
+	return p.pause(ctx, d)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil

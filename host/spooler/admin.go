@@ -124,7 +124,7 @@ func (s *Spooler) DeletePrinter(ctx context.Context, name string) error {
 		return err
 	}
 	s.mu.Lock()
-	if jobs := s.cfg.Queue.Count(p.Name) + p.submitting; jobs > 0 {
+	if jobs := s.cfg.Queue.Count(p.Name) + s.cfg.Queue.Coming(p.Name) + p.submitting; jobs > 0 {
 		s.mu.Unlock()
 		return spoolerr.New(spoolerr.Precondition, spoolerr.CodePrinterHasJobsQueued,
 			"printer %s has %d unfinished jobs; purge it first, or wait until they are printed", spool.Quote(p.Name), jobs)
@@ -156,12 +156,15 @@ func (s *Spooler) PurgePrinter(ctx context.Context, name, by string) (int, error
 	}
 	n := 0
 	for _, j := range s.cfg.Queue.Active(p.Name) {
-		switch err := s.CancelJob(ctx, j.ID, by); {
-		case err == nil:
-			n++
-		case spoolerr.KindOf(err) != spoolerr.Precondition: // it may have ended meanwhile
+		err := s.CancelJob(ctx, j.ID, by)
+		switch spoolerr.KindOf(err) {
+		case spoolerr.Precondition, spoolerr.NotFound: // it has ended meanwhile
+			continue
+		}
+		if err != nil {
 			return n, err
 		}
+		n++
 	}
 	s.event(eventlog.PrinterPurged, eventlog.Info, eventlog.Printer, p.Name,
 		fmt.Sprintf("printer %s was purged by %s: %d jobs cancelled", spool.Quote(p.Name), by, n))

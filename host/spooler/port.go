@@ -135,6 +135,7 @@ func (s *Spooler) refreshPorts(names []string) {
 			}
 		}
 		s.dispatchPort(p)
+		s.forgetIfGone(p)
 	}
 }
 
@@ -223,7 +224,7 @@ func (s *Spooler) AddPort(ctx context.Context, name, monitorName string, setting
 	if err != nil {
 		return err
 	}
-	done, err := s.claimName(name, true)
+	_, done, err := s.claimName(name, true)
 	if err != nil {
 		return err
 	}
@@ -241,26 +242,30 @@ func (s *Spooler) AddPort(ctx context.Context, name, monitorName string, setting
 }
 
 // claimName keeps two callers from adding or deleting one port at once. For an addition
-// the name must be free, among the ports of every monitor.
-func (s *Spooler) claimName(name string, adding bool) (done func(), err error) {
+// the name must be free, among the ports of every monitor; for a deletion the monitor
+// that has the port is given.
+func (s *Spooler) claimName(name string, adding bool) (owner string, done func(), err error) {
 	key := spool.Fold(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.ports[key]
 	switch {
 	case s.pending[key]:
-		return nil, spoolerr.New(spoolerr.Busy, 0, "port %s is being added or deleted by somebody else; try again", spool.Quote(name))
+		return "", nil, spoolerr.New(spoolerr.Busy, 0, "port %s is being added or deleted by somebody else; try again", spool.Quote(name))
 	case adding && p != nil && p.listed:
-		return nil, spoolerr.New(spoolerr.Exists, 0, "port %s exists already (monitor %s); choose another name, or delete it first",
+		return "", nil, spoolerr.New(spoolerr.Exists, 0, "port %s exists already (monitor %s); choose another name, or delete it first",
 			spool.Quote(name), spool.Quote(p.unit.name))
 	case !adding && (p == nil || !p.listed):
-		return nil, unknownPort(name)
+		return "", nil, unknownPort(name)
 	case !adding && (len(p.printers) > 0 || p.busy):
-		return nil, spoolerr.New(spoolerr.Busy, 0, "port %s is used by %s; give its printers another port or delete them first",
+		return "", nil, spoolerr.New(spoolerr.Busy, 0, "port %s is used by %s; give its printers another port or delete them first",
 			spool.Quote(name), printerNames(p))
 	}
+	if !adding {
+		owner = p.unit.name
+	}
 	s.pending[key] = true
-	return func() {
+	return owner, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.pending, key)
@@ -269,14 +274,11 @@ func (s *Spooler) claimName(name string, adding bool) (done func(), err error) {
 
 // DeletePort has the monitor delete a port that no printer uses.
 func (s *Spooler) DeletePort(ctx context.Context, name string) error {
-	done, err := s.claimName(name, false)
+	owner, done, err := s.claimName(name, false)
 	if err != nil {
 		return err
 	}
 	defer done()
-	s.mu.Lock()
-	owner := s.port(name).unit.name
-	s.mu.Unlock()
 	u, err := s.runningUnit(ctx, owner)
 	if err != nil {
 		return err

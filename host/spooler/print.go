@@ -37,7 +37,9 @@ func (s *Spooler) startAttempt(p *port, pr *printer, j *job.Job) {
 		defer cancel(nil)
 		a.run(s.lifetime())
 		s.mu.Lock()
-		delete(s.running, j.ID)
+		if s.running[j.ID] == a { // else the job prints again already, at another port
+			delete(s.running, j.ID)
+		}
 		s.mu.Unlock()
 		s.release(s.lifetime(), p)
 	}()
@@ -54,10 +56,7 @@ func (s *Spooler) lifetime() context.Context {
 // after that attempt had ended by itself; s.mu is held.
 func (s *Spooler) stopAsked(j *job.Job, cause error) {
 	a := s.running[j.ID]
-	if a == nil || j.Intent == job.NoIntent || j.Current() == nil {
-		return
-	}
-	if now := a.job.Current(); now == nil || now.Number == j.Current().Number {
+	if a != nil && j.State == job.Printing && j.Intent != job.NoIntent && a.job.Revision < j.Revision {
 		a.cancel(cause)
 	}
 }
@@ -79,7 +78,8 @@ func (a *attempt) run(ctx context.Context) {
 	defer doc.Close() //nolint:errcheck // it was only read
 	open, err := s.ensureOpen(ctx, a.port)
 	if err != nil {
-		a.giveBack(ctx)
+		s.cfg.Queue.Return(a.job.ID)
+		a.offerElsewhere(ctx)
 		return
 	}
 	begun, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.job.Printer, a.record())
@@ -87,7 +87,7 @@ func (a *attempt) run(ctx context.Context) {
 		if !errors.Is(err, spoolerr.Precondition) { // else it was cancelled, held or moved meanwhile
 			s.storeFailed(a.port, err)
 		}
-		a.giveBack(ctx)
+		a.offerElsewhere(ctx) // Begin has given it back
 		return
 	}
 	s.mu.Lock()
@@ -102,13 +102,11 @@ func (a *attempt) run(ctx context.Context) {
 	a.finish(ctx, result)
 }
 
-// giveBack returns a job that was not begun to its printer's line, where another port of
-// a pool may take it; the printer may be another one by now.
-func (a *attempt) giveBack(ctx context.Context) {
-	s := a.spooler
-	s.cfg.Queue.Return(a.job.ID)
-	if j, err := s.cfg.Queue.Get(ctx, a.job.ID); err == nil {
-		s.kick(j.Printer)
+// offerElsewhere looks for another port for a job that was given back unbegun: one of the
+// same pool, or one of the printer that it was moved to meanwhile.
+func (a *attempt) offerElsewhere(ctx context.Context) {
+	if j, err := a.spooler.cfg.Queue.Get(ctx, a.job.ID); err == nil {
+		a.spooler.kick(j.Printer)
 	}
 }
 
@@ -129,8 +127,8 @@ func (a *attempt) document(ctx context.Context) (*document.Document, error) {
 func (a *attempt) unprintable(ctx context.Context, err error) {
 	s := a.spooler
 	if !errors.Is(err, spoolerr.Corrupt) && !errors.Is(err, spoolerr.NotFound) {
+		s.cfg.Queue.Return(a.job.ID)
 		s.storeFailed(a.port, err)
-		a.giveBack(ctx)
 		return
 	}
 	failed, failErr := s.cfg.Queue.Fail(ctx, a.job.ID, err.Error())

@@ -131,7 +131,7 @@ func (b *Bolt) commit(mine *batch) error {
 		b.fail(failure(b.path, err))
 	}
 	if err == nil && len(keys) > 0 {
-		_ = 0
+		b.changes.Notify(keys)
 	}
 	return failure(b.path, err)
 }

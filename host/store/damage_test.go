@@ -35,6 +35,9 @@ func image(t *testing.T) []byte {
 	path := filepath.Join(t.TempDir(), "image.db")
 	b := open(t, path)
 	fill(t, b, 2000)
+	for range 3 { // so that the root and the list of free pages move away from the end
+		fill(t, b, 1)
+	}
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +83,18 @@ func TestBoltRefusesDamagedFile(t *testing.T) {
 				t.Error("the damaged file was changed")
 			}
 		})
+	}
+}
+
+// Wherever the file was cut off, opening it says so: nobody finds out in the middle of a
+// job.
+func TestBoltRefusesEveryCut(t *testing.T) {
+	good := image(t)
+	used := len(bytes.TrimRight(good, "\x00"))
+	for size := 4096; size < used; size += 4096 {
+		if b, err := store.OpenBolt(write(t, good[:size]), store.Options{}); !errors.Is(err, spoolerr.Corrupt) {
+			t.Errorf("cut to %d of %d bytes: got %v, %v", size, used, b, err)
+		}
 	}
 }
 

@@ -3,7 +3,7 @@ package supervisor
 import (
 	"bufio"
 	"errors"
-	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,7 +27,15 @@ func readHandshake(r *bufio.Reader, socketDir string) (string, error) {
 	if err := checkHandshake(line, socketDir); err != nil {
 		return "", err
 	}
-	return line, nil
+	return line, checkSocket(strings.Split(line, "|")[3])
+}
+
+// checkSocket refuses a link: it would lead out of the directory.
+func checkSocket(path string) error {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != os.ModeSocket {
+		return handshakeError("its address %s is not a socket", spool.Quote(path))
+	}
+	return nil
 }
 
 func readLimitedLine(r *bufio.Reader, most int) (string, error) {
@@ -41,7 +49,7 @@ func readLimitedLine(r *bufio.Reader, most int) (string, error) {
 		case err == nil:
 			return strings.TrimSpace(string(line)), nil
 		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && len(line) == 0:
+		case len(line) == 0:
 			return "", handshakeError("it ended, or closed standard output, without a handshake line")
 		default:
 			return "", handshakeError("its handshake line %s is cut off", spool.Quote(string(line)))

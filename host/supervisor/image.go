@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -61,7 +62,8 @@ func (s *Images) open(path string) (_ *os.File, digest string, retErr error) {
 	if !filepath.IsAbs(path) {
 		return nil, "", spoolerr.New(spoolerr.Invalid, 0, "module path %s is not absolute; give the full path", spool.Quote(path))
 	}
-	f, err := os.Open(path)
+	// Without O_NONBLOCK a named pipe would hold the host until somebody writes into it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, "", openError(path, err)
 	}

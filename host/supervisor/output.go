@@ -2,9 +2,13 @@ package supervisor
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,10 +38,22 @@ type output struct {
 	sink func(Line)
 
 	mu      sync.Mutex
-	tail    []Line
+	tail    []rawLine
 	tokens  float64
 	last    time.Time
 	dropped int
+}
+
+// rawLine is not parsed before somebody reads it: a flood must cost little.
+type rawLine struct {
+	time time.Time
+	text []byte
+}
+
+func (l rawLine) parse() Line {
+	line := parseLine(l.text)
+	line.Time = l.time
+	return line
 }
 
 func newOutput(now func() time.Time, sink func(Line)) *output {
@@ -71,29 +87,42 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-func (o *output) add(raw []byte) {
-	line := parseLine(raw)
-	line.Time = o.now()
+// add keeps a line, always, and passes it on if the rate allows.
+func (o *output) add(text []byte) {
+	raw := rawLine{time: o.now(), text: bytes.Clone(text)}
 	o.mu.Lock()
-	pass := o.take(line.Time)
-	var lost int
+	if len(o.tail) == tailLines {
+		o.tail = o.tail[1:]
+	}
+	o.tail = append(o.tail, raw)
+	pass, lost := o.take(raw.time), 0
 	if pass {
 		lost, o.dropped = o.dropped, 0
-		if len(o.tail) == tailLines {
-			o.tail = o.tail[1:]
-		}
-		o.tail = append(o.tail, line)
 	} else {
 		o.dropped++
 	}
 	o.mu.Unlock()
-	if !pass || o.sink == nil {
-		return
+	if pass && o.sink != nil {
+		o.sayLost(raw.time, lost)
+		o.sink(raw.parse())
 	}
+}
+
+// flush reports the lines left out so far; nothing may follow to report them with.
+func (o *output) flush() {
+	o.mu.Lock()
+	lost := o.dropped
+	o.dropped = 0
+	o.mu.Unlock()
+	if o.sink != nil {
+		o.sayLost(o.now(), lost)
+	}
+}
+
+func (o *output) sayLost(now time.Time, lost int) {
 	if lost > 0 {
-		o.sink(Line{Time: line.Time, Level: "warn", Text: "lines left out because the module writes too many: " + itoa(lost)})
+		o.sink(Line{Time: now, Level: "warn", Text: "lines left out because the module writes too many: " + strconv.Itoa(lost)})
 	}
-	o.sink(line)
 }
 
 // take is a token bucket; o.mu is held.
@@ -110,8 +139,28 @@ func (o *output) take(now time.Time) bool {
 // Tail gives the last lines.
 func (o *output) Tail() []Line {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	return append([]Line(nil), o.tail...)
+	raw := slices.Clone(o.tail)
+	o.mu.Unlock()
+	lines := make([]Line, 0, len(raw))
+	for _, l := range raw {
+		lines = append(lines, l.parse())
+	}
+	return lines
+}
+
+// lastWords is the line that says most about an end: a Go program's panic stands above
+// the trace that follows it.
+func (o *output) lastWords() string {
+	lines := o.Tail()
+	if len(lines) == 0 {
+		return ""
+	}
+	for _, l := range slices.Backward(lines) {
+		if strings.HasPrefix(l.Text, "panic: ") || strings.HasPrefix(l.Text, "fatal error: ") {
+			return l.Text
+		}
+	}
+	return lines[len(lines)-1].Text
 }
 
 // parseLine understands hclog's JSON and takes everything else as plain text.

@@ -2,8 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -17,12 +15,9 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
-	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
@@ -68,6 +63,7 @@ type Process struct {
 	client *plugin.Client
 	conn   *grpc.ClientConn
 	server *grpc.Server
+	dialed dialed
 
 	connected chan struct{} // closed when go-plugin's start has returned
 	served    chan struct{} // closed when the host services have ended
@@ -143,7 +139,7 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		StartTimeout:     e.StartTimeout,
+		StartTimeout:     e.StartTimeout + time.Second, // connect's own deadline comes first
 		Logger:           hclog.NewNullLogger(),
 		SyncStdout:       p.out,
 		SyncStderr:       p.out,
@@ -151,6 +147,7 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
 			grpc.WithChainUnaryInterceptor(requireDeadline, p.explainExit),
+			grpc.WithChainStreamInterceptor(p.dialed.intercept),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
 			cmd.Env = append(environment(spec, p.hostSocket(), filepath.Join(p.dir, "tmp")), cmd.Env...)
@@ -158,57 +155,6 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 			return p.run, nil
 		},
 	}
-}
-
-// connect runs go-plugin's start, which knows no deadline once it dials, under ours.
-func (p *Process) connect(ctx context.Context) error {
-	type result struct {
-		raw any
-		err error
-	}
-	started := make(chan result, 1)
-	go func() {
-		defer close(p.connected)
-		protocol, err := p.client.Client()
-		if err != nil {
-			started <- result{err: err}
-			return
-		}
-		raw, err := protocol.Dispense(wire.PluginName)
-		started <- result{raw: raw, err: err}
-	}()
-	var r result
-	select {
-	case r = <-started:
-	case <-ctx.Done():
-		_ = p.run.Kill(ctx)
-		return p.startFailure(spoolerr.New(spoolerr.TimedOut, 0, "no handshake within %v", p.env.StartTimeout))
-	}
-	if r.err != nil {
-		return p.startFailure(r.err)
-	}
-	conn, ok := r.raw.(*grpc.ClientConn)
-	if !ok {
-		return p.startFailure(errors.New("no gRPC connection"))
-	}
-	p.conn = conn
-	return nil
-}
-
-// startFailure chooses the error that says most, and adds what the module said last.
-func (p *Process) startFailure(err error) error {
-	if hs := p.run.badHandshake(); hs != nil {
-		err = hs
-	}
-	last := ""
-	if tail := p.out.Tail(); len(tail) > 0 {
-		last = "; its last words: " + tail[len(tail)-1].Text
-	}
-	var own *spoolerr.Error
-	if !errors.As(err, &own) {
-		err = spoolerr.New(spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, "%s", spoolgrpc.Clean(err.Error()))
-	}
-	return spoolerr.Wrap(err, "module %s did not start%s", p.name, last)
 }
 
 // Conn is the connection to the module. Calls without a deadline fail.
@@ -259,7 +205,7 @@ func (p *Process) Stop(ctx context.Context, reason string) {
 	case <-p.Done():
 		return
 	default:
-		terminate(p.PID)
+		p.run.terminate()
 	}
 	grace := time.NewTimer(p.env.StopGrace)
 	defer grace.Stop()
@@ -283,6 +229,7 @@ func (p *Process) cleanUp() {
 	p.server.Stop()
 	<-p.served
 	p.closeClient()
+	p.dialed.close()
 	_ = p.run.image.Close() // if it was never launched
 	p.env.Orphans.Forget(p.Incarnation)
 	_ = os.RemoveAll(p.dir)
@@ -304,44 +251,9 @@ func (p *Process) closeClient() {
 	}
 }
 
-// requireDeadline refuses a call that could hang for ever.
-func requireDeadline(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	if _, ok := ctx.Deadline(); !ok && len(method) > 11 && method[:11] == "/spoolhost." {
-		return spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, 0, "call of %s has no deadline", method))
-	}
-	return call(ctx, method, req, reply, cc, opts...)
-}
-
-// explainExit turns a broken connection into the story of the process: a transport error
-// has no detail of ours. A process that lost its connection is of no more use.
-func (p *Process) explainExit(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	err := call(ctx, method, req, reply, cc, opts...)
-	if status.Code(err) != codes.Unavailable || len(status.Convert(err).Details()) > 0 {
-		return err
-	}
-	_ = p.run.Kill(ctx)
-	select {
-	case <-p.Done():
-		return spoolgrpc.ToStatus(p.Err())
-	case <-ctx.Done():
-		return err
-	}
-}
-
 // EndedByHost says, after Done, whether the host ended the process, and why.
 func (p *Process) EndedByHost() (reason string, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.reason, p.reason != ""
-}
-
-// connPlugin hands the bare connection out.
-type connPlugin struct{ plugin.NetRPCUnsupportedPlugin }
-
-func (connPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error {
-	return fmt.Errorf("the host serves its services on their own socket")
-}
-
-func (connPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return conn, nil
 }

@@ -159,6 +159,7 @@ func (r *moduleRunner) reap() {
 	_ = r.stderr.SetReadDeadline(deadline)
 	_ = r.handshake.Close() // frees readStdout if nobody waits for the handshake any more
 	r.readers.Wait()
+	r.out.flush()
 	r.closeOwn()
 	close(r.exited)
 }
@@ -195,6 +196,15 @@ func (r *moduleRunner) Kill(context.Context) error {
 		killGroup(r.pid)
 	}
 	return nil
+}
+
+// terminate asks the process to end, unless its number is free again.
+func (r *moduleRunner) terminate() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pid != 0 && r.state == nil {
+		terminate(r.pid)
+	}
 }
 
 // exitText says how the process ended.
@@ -250,8 +260,6 @@ func startError(path string, err error) error {
 		Message: fmt.Sprintf("module %s cannot be executed; is it built for this system?", path), Err: err,
 	}
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // environment is what a module sees: an allow-list, never the host's own secrets.
 func environment(spec Spec, hostAddr, tmp string) []string {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -23,6 +24,8 @@ type Config struct {
 type Supervisor struct {
 	cfg     Config
 	restart chan struct{}
+	// released counts the processes of which something is left.
+	released sync.WaitGroup
 }
 
 // New makes a supervisor; Run starts it.
@@ -38,8 +41,10 @@ func (s *Supervisor) Restart() {
 	}
 }
 
-// Run keeps the module running until ctx ends, and then stops it.
+// Run keeps the module running until ctx ends, and then stops it. When it returns nothing
+// of any process is left.
 func (s *Supervisor) Run(ctx context.Context) {
+	defer s.released.Wait()
 	for ctx.Err() == nil {
 		if delay := s.once(ctx); delay > 0 {
 			s.wait(ctx, delay)
@@ -58,6 +63,7 @@ func (s *Supervisor) once(ctx context.Context) time.Duration {
 		s.cfg.Waiting(err, delay)
 		return delay
 	}
+	s.released.Go(func() { <-p.Released() })
 	select {
 	case <-ctx.Done():
 		s.cfg.Stop(p, "the spooler is stopping")

@@ -67,6 +67,11 @@ func loopbackUID(c *net.TCPConn) (int64, error) {
 	return -1, spoolerr.New(spoolerr.NotFound, 0, "the caller's socket is not in the kernel's table")
 }
 
+// established is the state of a connection that both ends hold open. In every later state
+// the socket may belong to no process any more, and then the table says uid 0: a caller
+// who hung up must not be taken for root.
+const established = "01"
+
 // findSocket reads a table of proc_net_tcp(5): sl local remote st queues tr retr uid ...
 func findSocket(r io.Reader, local, remote netip.AddrPort) (uid int64, found bool) {
 	lines := bufio.NewScanner(r)
@@ -75,8 +80,8 @@ func findSocket(r io.Reader, local, remote netip.AddrPort) (uid int64, found boo
 		if len(f) < 8 || !sameAddr(f[1], local) || !sameAddr(f[2], remote) {
 			continue
 		}
-		uid, err := strconv.ParseInt(f[7], 10, 64)
-		return uid, err == nil
+		uid, err := strconv.ParseInt(f[7], 10, 32)
+		return uid, err == nil && uid >= 0 && f[3] == established
 	}
 	return 0, false
 }

@@ -43,9 +43,26 @@ func (s *hostServer) Explain(ctx context.Context, r *apiv1.ExplainRequest) (*api
 		if e.Severity == eventlog.Info && e.Object != r.GetKind() {
 			continue // of its neighbours only what went wrong matters
 		}
+		if e.Object == eventlog.Job && !mayRead(ctx, sp, e.Name) {
+			continue
+		}
 		resp.Events = append(resp.Events, &apiv1.ExplainEvent{Time: stamp(e.Time), Text: e.Text})
 	}
 	return resp, nil
+}
+
+// mayRead says whether the caller may see the events of a job, which tell its title.
+func mayRead(ctx context.Context, sp *spooler.Spooler, number string) bool {
+	c := callerOf(ctx)
+	if c.role >= roleOperator {
+		return true
+	}
+	id, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return false
+	}
+	j, err := sp.Queue().Get(ctx, id)
+	return err == nil && c.mayHandle(j)
 }
 
 func (s *hostServer) explainJob(ctx context.Context, sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {

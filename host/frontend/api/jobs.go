@@ -185,7 +185,7 @@ func (p *jobPages) flush() error {
 	return p.stream.Send(&apiv1.ListJobsResponse{Jobs: page})
 }
 
-// find gives a job that the caller may handle. To others it does not exist.
+// find gives a job that the caller may handle.
 func (s *jobsServer) find(ctx context.Context, spoolerName string, id uint64) (*spooler.Spooler, *job.Job, error) {
 	sp, err := s.spooler(spoolerName)
 	if err != nil {

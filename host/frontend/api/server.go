@@ -6,6 +6,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 
@@ -69,7 +70,12 @@ func New(cfg Config) *Server {
 }
 
 // Serve answers on a listener until Close. It may be called for several.
-func (s *Server) Serve(l net.Listener) error { return s.grpc.Serve(l) }
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.grpc.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil // closed before it began
+}
 
 // Close takes no new calls, gives those under way until ctx ends, and then cuts them.
 func (s *Server) Close(ctx context.Context) {

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+)
+
+// dialTimeout bounds one try to connect, which a --timeout of hours must not stretch.
+const dialTimeout = 10 * time.Second
+
+// client is a host as a command sees it. All its errors are spoolerr errors that name
+// the address where it matters.
+type client struct {
+	apiv1.HostClient
+	apiv1.MonitorsClient
+	apiv1.PortsClient
+	apiv1.PrintersClient
+	apiv1.JobsClient
+	apiv1.RegistryClient
+
+	conn *grpc.ClientConn
+	addr address
+}
+
+// call is one run of a command against a host.
+type call struct {
+	*client
+	out     output
+	spooler string
+	timeout time.Duration
+	// bounded says that the person gave --timeout.
+	bounded bool
+}
+
+// withHost makes a RunE of a function that needs a host.
+func withHost(opts *options, do func(ctx context.Context, c *call, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		host, err := dial(opts.addr, opts.timeout, opts.bounded)
+		if err != nil {
+			return err
+		}
+		defer host.Close()
+		return do(cmd.Context(), &call{
+			client: host, out: newOutput(cmd, opts),
+			spooler: opts.spooler, timeout: opts.timeout, bounded: opts.bounded,
+		}, cmd, args)
+	}
+}
+
+// dial prepares a connection; the first request makes it.
+func dial(flag string, timeout time.Duration, bounded bool) (*client, error) {
+	addr, err := clientAddr(flag)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{addr: addr, timeout: timeout}
+	limits := requestLimits{timeout: timeout, bounded: bounded, explain: d.explain}
+	conn, err := grpc.NewClient("passthrough:///spoolhost",
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(d.dial),
+		grpc.WithNoProxy(), // A proxy for the web is none for a print host.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: dialTimeout}),
+		grpc.WithUnaryInterceptor(limits.unary),
+		grpc.WithStreamInterceptor(limits.stream),
+	)
+	if err != nil {
+		return nil, usagef("address %s: %s", addr, err)
+	}
+	return &client{
+		HostClient: apiv1.NewHostClient(conn), MonitorsClient: apiv1.NewMonitorsClient(conn),
+		PortsClient: apiv1.NewPortsClient(conn), PrintersClient: apiv1.NewPrintersClient(conn),
+		JobsClient: apiv1.NewJobsClient(conn), RegistryClient: apiv1.NewRegistryClient(conn),
+		conn: conn, addr: addr,
+	}, nil
+}
+
+// Close ends the connection.
+func (c *client) Close() { c.conn.Close() }
+
+// dialer connects to one address and remembers why it could not.
+type dialer struct {
+	addr    address
+	timeout time.Duration
+
+	mu        sync.Mutex
+	connected bool
+	lastErr   error
+}
+
+func (d *dialer) dial(ctx context.Context, _ string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, d.addr.network, d.addr.target)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.connected = true
+	}
+	d.lastErr = err
+	return conn, err
+}
+
+// state says whether a connection was ever made, and the last error.
+func (d *dialer) state() (connected bool, last error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.connected, d.lastErr
+}
+
+// howToReach is the remedy when no host answers.
+func howToReach(addr address) string {
+	return fmt.Sprintf("start a host there with \"spoolhost serve --listen %s\", or name another with --addr or %s", addr, addressVariable)
+}
+
+// rootCause cuts "dial unix /run/x.sock: connect: " from the front of a dial error: the
+// address stands in the message already.
+func rootCause(err error) string {
+	text := err.Error()
+	if op, ok := err.(*net.OpError); ok && op.Err != nil {
+		text = op.Err.Error()
+	}
+	return strings.TrimPrefix(text, "connect: ")
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/spoolhost/spoolhost/host"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+	"github.com/spoolhost/spoolhost/sdk/wire"
+)
+
+const serveLong = `Run a host until it is told to stop.
+
+It keeps everything in the data directory, one host for one directory. It says on one line
+of standard output when it is ready, and logs to standard error.
+
+SIGTERM or SIGINT stops it in order: no new documents start, running ones finish or fail
+within the resource time-out, modules are shut down, and it exits with 0. A second signal
+ends it at once; jobs that were accepted are kept either way.
+
+Who may do what follows from who connects: root and the user that the host runs as
+administer, members of the operators group (configuration) operate, everybody else prints
+and sees their own jobs. HOST:PORT must be loopback.`
+
+const serveExample = `  # For trying out
+  spoolhost serve --data ~/spool
+
+  # As a service
+  spoolhost serve --config /etc/spoolhost.hcl --data /var/lib/spoolhost --listen unix:/run/spoolhost/api.sock
+
+  # With health and metrics for a monitoring system
+  spoolhost serve --data ~/spool --listen unix:/tmp/spool.sock --listen 127.0.0.1:6310 --http 127.0.0.1:6311`
+
+type serveFlags struct {
+	config, data, http, logLevel string
+	listen                       []string
+}
+
+func newServeCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run a host", Long: serveLong, Example: serveExample,
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := f.hostConfig(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.config, "config", "", "configuration file, in HCL")
+	flags.StringVar(&f.data, "data", "", "data directory (default /var/lib/spoolhost for root, else below $XDG_STATE_HOME)")
+	flags.StringArrayVar(&f.listen, "listen", nil, "address of the API, unix:PATH or HOST:PORT; may be repeated (default "+defaultAddr()+")")
+	flags.StringVar(&f.http, "http", "", "address of health and metrics, HOST:PORT (default none)")
+	flags.StringVar(&f.logLevel, "log-level", "info", "trace, debug, info, warn or error")
+	completeFlag(cmd, "log-level", cobra.FixedCompletions([]string{"trace", "debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "listen", cobra.NoFileCompletions)
+	completeFlag(cmd, "http", cobra.NoFileCompletions)
+	return cmd
+}
+
+// hostConfig joins defaults, configuration file and flags, the later before the earlier.
+func (f serveFlags) hostConfig(log io.Writer) (host.Config, error) {
+	cfg := host.DefaultConfig()
+	if f.config != "" {
+		var err error
+		if cfg, err = host.LoadConfig(f.config); err != nil {
+			return cfg, err
+		}
+	}
+	if f.data != "" {
+		cfg.Data = f.data
+	}
+	if cfg.Data == "" {
+		cfg.Data = defaultData()
+	}
+	if len(f.listen) > 0 {
+		cfg.Listen = f.listen
+	}
+	if len(cfg.Listen) == 0 {
+		cfg.Listen = []string{defaultAddr()}
+	}
+	if f.http != "" {
+		cfg.HTTP = f.http
+	}
+	level := hclog.LevelFromString(f.logLevel)
+	if level == hclog.NoLevel {
+		return cfg, usagef("log level %q is unknown; use trace, debug, info, warn or error", f.logLevel)
+	}
+	cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: "spoolhost", Level: level, Output: log})
+	cfg.Version = wire.BuildVersion()
+	var err error
+	cfg.Builtins, err = builtins(cfg.LocalDirectories)
+	return cfg, err
+}
+
+// defaultData is where a host keeps everything if it is not told.
+func defaultData() string {
+	if os.Getuid() == 0 {
+		return "/var/lib/spoolhost"
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "spoolhost")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "state", "spoolhost")
+}
+
+// serve runs a host until ctx ends or the process gets a signal.
+func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
+	ctx, stop := endOnSignals(ctx)
+	defer stop()
+	h, err := host.New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := h.Close(); retErr == nil {
+			retErr = err
+		}
+	}()
+	announced := make(chan struct{})
+	go func() {
+		defer close(announced)
+		select {
+		case <-h.Ready():
+			fmt.Fprintf(out, "spoolhost is ready: %s, data %s, %d monitors, %d printers\n",
+				join(h.Addrs()), cfg.Data, len(cfg.Builtins), len(h.Node().Printers()))
+		case <-ctx.Done():
+		}
+	}()
+	err = h.Run(ctx)
+	stop()
+	<-announced
+	if ctx.Err() != nil && spoolerr.KindOf(err) == spoolerr.Cancelled {
+		return nil
+	}
+	return err
+}
+
+// endOnSignals gives a context that ends with the first SIGINT or SIGTERM. The second one
+// ends the process at once: modules die with it, accepted jobs are on disk.
+func endOnSignals(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for first := true; ; first = false {
+			select {
+			case <-signals:
+				if !first {
+					os.Exit(1)
+				}
+				cancel()
+			case <-done:
+				return
+			}
+		}
+	}()
+	var once sync.Once
+	return ctx, func() {
+		cancel()
+		once.Do(func() {
+			signal.Stop(signals)
+			close(done)
+		})
+	}
+}
+
+func join(addrs []string) string {
+	text := ""
+	for i, a := range addrs {
+		if i > 0 {
+			text += ", "
+		}
+		text += a
+	}
+	return text
+}

@@ -300,3 +300,13 @@ func checkAttempts(ctx context.Context, t *testing.T, addr string, receipts []ho
 		}
 	}
 }
+
+func mustDial(t *testing.T, addr string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := dialTest(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}

@@ -132,23 +132,39 @@ func TestNoAcknowledgedJobIsLost(t *testing.T) {
 	setUpPrinters(ctx, t, host.addr, sink.Port(), printers)
 
 	l := &ledger{acked: make(map[uint64]string)}
+	addr := host.addr
+	tokens := make(chan struct{}, submissions*2) // one allows one acknowledged submission
 	submitting, stopSubmitting := context.WithCancel(ctx)
 	var submitters sync.WaitGroup
 	for c := range clients {
 		submitters.Add(1)
 		go func() {
 			defer submitters.Done()
-			for submitting.Err() == nil {
+			for {
+				select {
+				case <-tokens:
+				case <-submitting.Done():
+					return
+				}
 				doc, sum := l.document()
-				if id, err := submitOnce(submitting, host.addr, fmt.Sprintf("P%d", c%printers), doc); err == nil {
+				if id, err := submitOnce(submitting, addr, fmt.Sprintf("P%d", c%printers), doc); err == nil {
 					l.ack(id, sum)
 				}
 			}
 		}()
 	}
+	grant := func(n int) {
+		for range n {
+			select {
+			case tokens <- struct{}{}:
+			default: // enough are waiting
+			}
+		}
+	}
 	killed := 0
 	for ; killed < kills || l.count() < submissions; killed++ {
-		pause := time.NewTimer(time.Duration(20+rand.IntN(300)) * time.Millisecond)
+		grant(2 * submissions / kills)
+		pause := time.NewTimer(time.Duration(5+rand.IntN(250)) * time.Millisecond)
 		<-pause.C // a random point of the submissions, not a wait for anything
 		host.kill()
 		host = startServe(ctx, t, dir)
@@ -159,9 +175,9 @@ func TestNoAcknowledgedJobIsLost(t *testing.T) {
 	if len(l.again) > 0 {
 		t.Errorf("job ids given twice: %v", l.again)
 	}
-	waitPrinted(ctx, t, host.addr, l)
+	waitPrinted(ctx, t, addr, l)
 	checkReceipts(t, sink.Receipts(), l)
-	checkAttempts(ctx, t, host.addr, sink.Receipts(), l)
+	checkAttempts(ctx, t, addr, sink.Receipts(), l)
 	if err := host.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

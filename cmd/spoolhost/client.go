@@ -28,6 +28,7 @@ type client struct {
 	apiv1.PrintersClient
 	apiv1.JobsClient
 	apiv1.RegistryClient
+	apiv1.EventsClient
 
 	conn *grpc.ClientConn
 	addr address
@@ -80,7 +81,7 @@ func dial(flag string, timeout time.Duration, bounded bool) (*client, error) {
 	return &client{
 		HostClient: apiv1.NewHostClient(conn), MonitorsClient: apiv1.NewMonitorsClient(conn),
 		PortsClient: apiv1.NewPortsClient(conn), PrintersClient: apiv1.NewPrintersClient(conn),
-		JobsClient: apiv1.NewJobsClient(conn), RegistryClient: apiv1.NewRegistryClient(conn),
+		JobsClient: apiv1.NewJobsClient(conn), RegistryClient: apiv1.NewRegistryClient(conn), EventsClient: apiv1.NewEventsClient(conn),
 		conn: conn, addr: addr,
 	}, nil
 }

@@ -79,7 +79,9 @@ func usagef(format string, args ...any) error {
 func classify(ctx context.Context, cmd *cobra.Command, err error) error {
 	var ran *ranError
 	if !errors.As(err, &ran) {
-		return usagef("%s; see %q", err, cmd.CommandPath()+" --help")
+		// Cobra's suggestions stand on lines of their own.
+		mistake := strings.Join(strings.Fields(err.Error()), " ")
+		return usagef("%s; see %q", mistake, cmd.CommandPath()+" --help")
 	}
 	if ctx.Err() != nil && spoolerr.KindOf(err) == spoolerr.Cancelled {
 		var own *spoolerr.Error

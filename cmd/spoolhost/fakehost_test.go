@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -113,6 +114,9 @@ func (f *fakeHost) unary(ctx context.Context, req any, info *grpc.UnaryServerInf
 		return nil, err
 	}
 	resp, err := handle(ctx, req)
+	if _, ok := status.FromError(err); ok { // A method that this fake does not have.
+		return resp, err
+	}
 	return resp, spoolgrpc.ToStatus(err)
 }
 

@@ -35,10 +35,9 @@ func isModule(args []string) bool {
 // run executes one command line and gives the process's exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	opts := &options{}
-	root := newRootCommand(opts)
+	root := newRootCommand(opts, stdout)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {

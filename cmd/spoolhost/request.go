@@ -28,10 +28,12 @@ type requestLimits struct {
 	explain func(context.Context, error) error
 }
 
-// bound puts the time-out on a request. An upload takes as long as the document, and a
-// watch as long as the job: only a --timeout that was given ends them.
+// bound puts the time-out on a request. An upload takes as long as the document, a watch
+// as long as the job, and events may be followed for ever: only a --timeout that was given
+// ends them.
 func (l requestLimits) bound(ctx context.Context, method string) (context.Context, context.CancelFunc) {
-	endless := method == apiv1.Jobs_SubmitJob_FullMethodName || method == apiv1.Jobs_WatchJob_FullMethodName
+	endless := method == apiv1.Jobs_SubmitJob_FullMethodName || method == apiv1.Jobs_WatchJob_FullMethodName ||
+		method == apiv1.Events_ListEvents_FullMethodName
 	if l.timeout == 0 || endless && !l.bounded {
 		return context.WithCancel(ctx)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,9 @@ const rootExample = `  # See a whole host at work in a minute
   # What happened to it?
   spoolhost why job 1`
 
-func newRootCommand(opts *options) *cobra.Command {
+// newRootCommand makes the whole tree. Cobra's completion command keeps the writer that
+// stands when it is made, so out is needed here already.
+func newRootCommand(opts *options, out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "spoolhost",
 		Short:         "A print spooler that no vendor code can take down",
@@ -60,6 +63,7 @@ func newRootCommand(opts *options) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetOut(out)
 	addSharedFlags(root, opts)
 	for _, group := range commandGroups() {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
@@ -99,6 +103,7 @@ func commandGroups() []commandGroup {
 		{"set-up", "Set up and operate:", func(o *options) []*cobra.Command {
 			return []*cobra.Command{
 				newStatusCommand(o), newMonitorCommand(o), newPortCommand(o), newPrinterCommand(o), newRegistryCommand(o),
+				newEventsCommand(o),
 			}
 		}},
 		{"other", "Other:", func(o *options) []*cobra.Command {

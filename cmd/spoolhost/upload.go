@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"google.golang.org/grpc"
@@ -42,8 +41,7 @@ func submitFile(ctx context.Context, c *call, header *apiv1.SubmitHeader, src so
 	case a := <-answer: // The host refused before it had everything.
 		return a.job, a.err
 	case err := <-sent:
-		var broken *brokenStreamError
-		if err != nil && !errors.As(err, &broken) {
+		if err != nil && err != io.EOF { // At io.EOF the host broke the stream off, and its answer says why.
 			cancel()
 			<-answer
 			return nil, src.error(err)
@@ -73,11 +71,6 @@ func receiveAnswer(stream submitStream) <-chan answer {
 	return c
 }
 
-// brokenStreamError says that sending failed; why is the receiver's to tell.
-type brokenStreamError struct{ err error }
-
-func (e *brokenStreamError) Error() string { return e.err.Error() }
-
 // send streams header, document and end. After an error of the document it sends nothing
 // more: only the end makes a job of the bytes.
 func send(stream submitStream, header *apiv1.SubmitHeader, src source, bar *bar) error {
@@ -86,35 +79,29 @@ func send(stream submitStream, header *apiv1.SubmitHeader, src source, bar *bar)
 		return err
 	}
 	defer doc.Close()
-	put := func(req *apiv1.SubmitJobRequest) error {
-		if err := stream.Send(req); err != nil {
-			return &brokenStreamError{err}
-		}
-		return nil
-	}
-	if err := put(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_Header{Header: header}}); err != nil {
+	if err := stream.Send(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_Header{Header: header}}); err != nil {
 		return err
 	}
-	n, err := sendChunks(put, doc, bar)
+	n, err := sendChunks(stream, doc, bar)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidData, "%s is empty; nothing was queued", quotePath(src.name))
 	}
-	if err := put(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_End{End: &apiv1.SubmitEnd{Size: n}}}); err != nil {
+	if err := stream.Send(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_End{End: &apiv1.SubmitEnd{Size: n}}}); err != nil {
 		return err
 	}
 	return stream.CloseSend()
 }
 
 // sendChunks sends what doc holds through one buffer; Send has copied it when it returns.
-func sendChunks(put func(*apiv1.SubmitJobRequest) error, doc io.Reader, bar *bar) (total uint64, err error) {
+func sendChunks(stream submitStream, doc io.Reader, bar *bar) (total uint64, err error) {
 	buf := make([]byte, uploadChunk)
 	for {
 		n, err := doc.Read(buf)
 		if n > 0 {
-			if err := put(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_Chunk{Chunk: buf[:n]}}); err != nil {
+			if err := stream.Send(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_Chunk{Chunk: buf[:n]}}); err != nil {
 				return total, err
 			}
 			total += uint64(n)

@@ -103,8 +103,11 @@ func (c *Catalog) nextIncarnation(ctx context.Context) (uint64, error) {
 			return err
 		}
 		n = 1
-		if len(data) == 8 {
+		switch {
+		case len(data) == 8:
 			n = binary.BigEndian.Uint64(data) + 1
+		case err == nil: // to begin anew would give numbers a second time
+			return spoolerr.New(spoolerr.Corrupt, 0, "the number of the last module process, %s, is damaged in the database; restore it from a backup", spool.Quote(key))
 		}
 		return tx.Put(key, binary.BigEndian.AppendUint64(nil, n))
 	})
@@ -124,15 +127,17 @@ func (c *Catalog) describe(ctx context.Context, p *supervisor.Process) (Descript
 	if err != nil {
 		return Description{}, spoolgrpc.FromStatus(err)
 	}
-	const maxText = 220
-	cut := func(s string) string {
-		s = spoolgrpc.Clean(s)
-		return strings.ToValidUTF8(s[:min(len(s), maxText)], "")
-	}
+	const most = 220
 	return Description{
-		Kind: cut(r.GetKind()), Name: cut(r.GetName()), Version: cut(r.GetVersion()),
+		Kind: text(r.GetKind(), most), Name: text(r.GetName(), most), Version: text(r.GetVersion(), most),
 		Services: r.GetServices(), Capabilities: r.GetCapabilities(),
 	}, nil
+}
+
+// text makes a module's text fit for records: printable, valid, and at most so many bytes.
+func text(s string, most int) string {
+	s = spoolgrpc.Clean(s)
+	return strings.ToValidUTF8(s[:min(len(s), most)], "")
 }
 
 // describeOnce launches a module only to ask what it is.

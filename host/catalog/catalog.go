@@ -84,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Catalog, []Problem, error) {
 			}
 			var m Monitor
 			if err == nil {
-				err = json.Unmarshal(item.Value, &m)
+				err = decode(item, &m)
 			}
 			if err != nil {
 				problems = append(problems, Problem{Key: item.Key, Err: err})
@@ -97,6 +97,17 @@ func Open(ctx context.Context, cfg Config) (*Catalog, []Problem, error) {
 		return nil
 	})
 	return c, problems, err
+}
+
+// decode reads a record, which must say the name it is kept under.
+func decode(item store.Item, m *Monitor) error {
+	if err := json.Unmarshal(item.Value, m); err != nil {
+		return spoolerr.As(err, spoolerr.Corrupt, "the record of an installed monitor cannot be read")
+	}
+	if monitorPrefix+spool.Fold(m.Name) != item.Key {
+		return spoolerr.New(spoolerr.Corrupt, 0, "the record of an installed monitor names another one, %s", spool.Quote(m.Name))
+	}
+	return nil
 }
 
 // Get gives a monitor by name.

@@ -79,9 +79,8 @@ func (s *spoolerServer) SetPort(ctx context.Context, r *hostservicev1.SetPortReq
 	i, err := s.instances.get(r.GetSpooler())
 	if err == nil {
 		const maxText = 512
-		text := spoolgrpc.Clean(r.GetText())
 		err = spoolgrpc.ToStatus(i.callbacks.SetPort(ctx, r.GetPort(), spool.PortStatus{
-			Code: spool.PortStatusCode(r.GetStatus()), Text: text[:min(len(text), maxText)], Severity: spool.Severity(r.GetSeverity()),
+			Code: spool.PortStatusCode(r.GetStatus()), Text: text(r.GetText(), maxText), Severity: spool.Severity(r.GetSeverity()),
 		}))
 	}
 	return &hostservicev1.SetPortResponse{}, err

@@ -51,12 +51,24 @@ func (k keys) parseEnded(key string) (at time.Time, id uint64, ok bool) {
 	return time.Unix(0, int64(nanos)), id, found && err1 == nil && err2 == nil //nolint:gosec // 63 bits
 }
 
+// decode reads the record of a key that ends in the job's id. What no event could have
+// made is damage: believed, it would stop the whole queue from starting.
 func decode(key string, data []byte) (*Job, error) {
 	var j Job
-	if err := json.Unmarshal(data, &j); err != nil || j.ID == 0 {
+	if err := json.Unmarshal(data, &j); err != nil || !j.sound() || !strings.HasSuffix(key, "/"+hex(j.ID)) {
 		return nil, spoolerr.New(spoolerr.Corrupt, 0, "job record %s is damaged; restore the store from a backup to get the job back", key)
 	}
 	return &j, nil
+}
+
+// sound says whether a record can be a job's.
+func (j *Job) sound() bool {
+	switch j.State {
+	case Queued, Held, Printing, Printed, Cancelled, Failed:
+	default:
+		return false
+	}
+	return j.ID != 0 && (j.State == Printing) == (j.Current() != nil)
 }
 
 // load reads a job, active or finished.

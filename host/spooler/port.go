@@ -161,7 +161,7 @@ func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error
 	if err != nil {
 		if !errors.Is(err, spoolerr.Exited) {
 			s.portFailed(p, "it cannot be opened: "+err.Error())
-			s.event(eventlog.PortOpenFailed, eventlog.Warning, eventlog.Port, p.name, "port "+spool.Quote(p.name)+" cannot be opened: "+err.Error())
+			s.event(eventlog.PortOpenFailed, eventlog.Warning, eventlog.Port, p.name, about(p, "it cannot be opened: "+err.Error()))
 		}
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (s *Spooler) portFailed(p *port, text string) {
 	s.mu.Unlock()
 	if first {
 		s.event(eventlog.PortOffline, eventlog.Warning, eventlog.Port, p.name,
-			fmt.Sprintf("port %s: %s; it is tried again, at first after %v, then less often", spool.Quote(p.name), text, delay.Round(time.Millisecond)))
+			fmt.Sprintf("%s; it is tried again, at first after %v, then less often", about(p, text), delay.Round(time.Millisecond)))
 	}
 }
 
@@ -233,9 +233,7 @@ func (s *Spooler) AddPort(ctx context.Context, name, monitorName string, setting
 	if err != nil {
 		return spoolerr.Wrap(err, "port %s was not added", spool.Quote(name))
 	}
-	if err := s.enumerate(ctx, u); err != nil {
-		return err
-	}
+	s.portAdded(u, name)
 	s.event(eventlog.PortAdded, eventlog.Info, eventlog.Port, name,
 		fmt.Sprintf("port %s was added by monitor %s", spool.Quote(name), spool.Quote(u.name)), eventlog.Relation(eventlog.Monitor, u.name))
 	return nil
@@ -289,11 +287,33 @@ func (s *Spooler) DeletePort(ctx context.Context, name string) error {
 	if err != nil {
 		return spoolerr.Wrap(err, "port %s was not deleted", spool.Quote(name))
 	}
-	if err := s.enumerate(ctx, u); err != nil {
-		return err
-	}
+	s.portDeleted(u, name)
 	s.event(eventlog.PortDeleted, eventlog.Info, eventlog.Port, name, "port "+spool.Quote(name)+" was deleted")
 	return nil
+}
+
+// portAdded marks a port as added, as a spooler does when AddPort succeeds. Asking the
+// monitor for all its ports each time would cost the square of their number; it is asked
+// once things have calmed down, for what it says of them.
+func (s *Spooler) portAdded(u *unit, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u.changes++
+	if p := s.port(name); p.unit == nil || !p.busy {
+		p.name, p.info, p.unit, p.listed = name, spool.PortInfo{Name: name, Type: spool.PortTypeWrite}, u, true
+	}
+	s.refreshPorts([]string{name})
+	s.enumerateSoon(u)
+}
+
+func (s *Spooler) portDeleted(u *unit, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u.changes++
+	p := s.port(name)
+	p.listed = false
+	s.forgetIfGone(p)
+	s.enumerateSoon(u)
 }
 
 func (s *Spooler) xcv(ctx context.Context, u *unit, c xcv.Command) error {

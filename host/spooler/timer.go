@@ -29,6 +29,9 @@ func (s *Spooler) stopTimers() {
 	for _, p := range s.ports {
 		s.stopTimer(&p.timer)
 	}
+	for _, u := range s.units {
+		s.stopTimer(&u.timer)
+	}
 	for _, p := range s.printers {
 		s.stopTimer(&p.timer)
 	}

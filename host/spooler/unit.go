@@ -45,6 +45,8 @@ type unit struct {
 	reason   string
 	instance *catalog.Instance
 	starts   uint32
+	changes  uint64            // ports added and deleted
+	timer    *time.Timer       // for enumerateSoon
 	tail     []supervisor.Line // of the last incarnation that ended
 }
 
@@ -160,20 +162,36 @@ func (s *Spooler) list(u *unit, ports []spool.PortInfo) {
 	s.refreshPorts(names)
 }
 
-// enumerate asks a monitor for its ports again.
+// enumerateSoon asks a monitor for its ports once no more are added or deleted; s.mu is
+// held.
+func (s *Spooler) enumerateSoon(u *unit) {
+	const calm = 100 * time.Millisecond
+	s.setTimer(&u.timer, calm, func() {
+		s.goBackground(func(ctx context.Context) {
+			if err := s.enumerate(ctx, u); err != nil {
+				s.cfg.Logger.Warn("cannot list the ports of a monitor", "monitor", u.name, "error", err)
+			}
+		})
+	})
+}
+
+// enumerate asks a monitor for its ports again. What it says is out of date if a port was
+// added or deleted meanwhile; then another enumeration is on its way.
 func (s *Spooler) enumerate(ctx context.Context, u *unit) error {
-	inst := s.instanceOf(u)
+	s.mu.Lock()
+	inst, changes := u.instance, u.changes
+	s.mu.Unlock()
 	if inst == nil {
-		return u.notRunning()
+		return nil // it is asked when it starts
 	}
 	return s.limited(ctx, func(ctx context.Context) error {
 		ports, err := inst.EnumPorts(ctx)
 		if err != nil {
-			return spoolerr.Wrap(err, "EnumPorts of monitor %s failed", spool.Quote(u.name))
+			return err
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if u.instance == inst {
+		if u.instance == inst && u.changes == changes {
 			s.list(u, ports)
 		}
 		return nil

@@ -3,6 +3,7 @@ package spooler
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/supervisor"
@@ -91,7 +92,7 @@ func (s *Spooler) printerState(pr *printer) (state, reason string) {
 		p := s.port(name)
 		portState, status := s.portState(p)
 		if status != "" && reason == "" {
-			reason = "port " + spool.Quote(p.name) + ": " + status
+			reason = about(p, status)
 		}
 		switch portState {
 		case "printing":
@@ -115,6 +116,15 @@ func (s *Spooler) printerState(pr *printer) (state, reason string) {
 		return "offline", reason
 	}
 	return state, reason
+}
+
+// about names the port in front of what is said of it, if it does not say so itself.
+func about(p *port, status string) string {
+	name := "port " + spool.Quote(p.name)
+	if strings.HasPrefix(status, name) {
+		return status
+	}
+	return name + ": " + status
 }
 
 func (s *Spooler) portState(p *port) (state, status string) {

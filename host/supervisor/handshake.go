@@ -80,5 +80,5 @@ func checkHandshake(line, socketDir string) error {
 }
 
 func handshakeError(format string, args ...any) error {
-	return spoolerr.New(spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, "handshake failed: "+format, args...)
+	return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidPrintMonitor, "handshake failed: "+format, args...)
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,11 +36,14 @@ type output struct {
 	now  func() time.Time
 	sink func(Line)
 
-	mu      sync.Mutex
-	tail    []rawLine
-	tokens  float64
-	last    time.Time
-	dropped int
+	mu   sync.Mutex
+	tail []rawLine
+	// panicked is how a Go program begins to die; the trace that follows may be longer
+	// than the tail.
+	panicked rawLine
+	tokens   float64
+	last     time.Time
+	dropped  int
 }
 
 // rawLine is not parsed before somebody reads it: a flood must cost little.
@@ -95,6 +97,9 @@ func (o *output) add(text []byte) {
 		o.tail = o.tail[1:]
 	}
 	o.tail = append(o.tail, raw)
+	if bytes.HasPrefix(text, []byte("panic: ")) || bytes.HasPrefix(text, []byte("fatal error: ")) {
+		o.panicked = raw
+	}
 	pass, lost := o.take(raw.time), 0
 	if pass {
 		lost, o.dropped = o.dropped, 0
@@ -148,19 +153,27 @@ func (o *output) Tail() []Line {
 	return lines
 }
 
-// lastWords is the line that says most about an end: a Go program's panic stands above
-// the trace that follows it.
-func (o *output) lastWords() string {
-	lines := o.Tail()
-	if len(lines) == 0 {
+// panicText is how a Go program died, to be put after the way it ended; or empty.
+func (o *output) panicText() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.panicked.text == nil {
 		return ""
 	}
-	for _, l := range slices.Backward(lines) {
-		if strings.HasPrefix(l.Text, "panic: ") || strings.HasPrefix(l.Text, "fatal error: ") {
-			return l.Text
-		}
+	return ": " + o.panicked.parse().Text
+}
+
+// lastWords is the line that says most about an end: a Go program's panic, or the last.
+func (o *output) lastWords() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.panicked.text != nil:
+		return o.panicked.parse().Text
+	case len(o.tail) > 0:
+		return o.tail[len(o.tail)-1].parse().Text
 	}
-	return lines[len(lines)-1].Text
+	return ""
 }
 
 // parseLine understands hclog's JSON and takes everything else as plain text.

@@ -177,7 +177,7 @@ func (p *Process) Err() error {
 	if reason != "" {
 		return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) was ended by the host: %s", p.name, p.PID, reason)
 	}
-	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s", p.name, p.PID, p.run.exitText())
+	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s%s", p.name, p.PID, p.run.exitText(), p.out.panicText())
 }
 
 // Kill ends the process and its group at once. reason is for the record.

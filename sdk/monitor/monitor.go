@@ -62,6 +62,8 @@ type Port interface {
 	// Write hands bytes to the device and says how many it took. It may take fewer than
 	// given, even none: with a nil error, or with spoolerr.NotReady (paper out, buffer
 	// full), the host calls again with the rest. It must return before ctx's deadline.
+	// Any other error ends the document, which is printed again from its first byte: the
+	// number beside such an error does not count.
 	Write(ctx context.Context, p []byte) (int, error)
 	// EndDoc ends the document. If job.Aborted() the document is incomplete: drop it.
 	// Otherwise see it delivered, then report JobControlSentToPrinter.

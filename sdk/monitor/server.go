@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -52,10 +53,16 @@ func (s *server) EnumPorts(ctx context.Context, r *monitorv2.EnumPortsRequest) (
 	}
 	resp := &monitorv2.EnumPortsResponse{}
 	for _, p := range ports {
-		resp.Ports = append(resp.Ports, &monitorv2.PortInfo{Name: p.Name, Description: p.Description, Type: uint32(p.Type)})
+		resp.Ports = append(resp.Ports, &monitorv2.PortInfo{
+			Name: valid(p.Name), Description: valid(p.Description), Type: uint32(p.Type),
+		})
 	}
 	return resp, nil
 }
+
+// valid makes an author's text fit for the wire, where one bad byte (a device's Latin-1)
+// would spoil the whole answer.
+func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
 func (s *server) OpenPort(ctx context.Context, r *monitorv2.OpenPortRequest) (*monitorv2.OpenPortResponse, error) {
 	m, err := lookup[Monitor](&s.handles, r.GetMonitor())
@@ -65,6 +72,9 @@ func (s *server) OpenPort(ctx context.Context, r *monitorv2.OpenPortRequest) (*m
 	p, err := m.OpenPort(ctx, r.GetName())
 	if err != nil {
 		return nil, spoolgrpc.ToStatus(err)
+	}
+	if p == nil {
+		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, 0, "OpenPort of %s returned no port", spool.Quote(r.GetName())))
 	}
 	return &monitorv2.OpenPortResponse{Port: s.handles.add(r.GetMonitor(), p), Capabilities: Capabilities(p)}, nil
 }
@@ -96,7 +106,7 @@ func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (
 	resp := &monitorv2.WritePortResponse{Written: uint32(max(n, 0))} //nolint:gosec // bounded by len(data), which the host checks
 	switch {
 	case errors.Is(err, spoolerr.NotReady):
-		resp.NotReady, resp.Reason = true, err.Error()
+		resp.NotReady, resp.Reason = true, spoolgrpc.Clean(err.Error())
 	case err != nil:
 		return nil, spoolgrpc.ToStatus(err)
 	}

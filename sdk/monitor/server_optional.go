@@ -71,7 +71,7 @@ func (s *server) SendRecvBidiDataFromPort(ctx context.Context, r *monitorv2.Send
 	resp := &monitorv2.SendRecvBidiDataFromPortResponse{}
 	for _, a := range answers {
 		resp.Responses = append(resp.Responses, &monitorv2.BidiResponse{
-			Result: a.Result, Number: a.Number, Schema: a.Schema,
+			Result: a.Result, Number: a.Number, Schema: valid(a.Schema),
 			Data: &monitorv2.BidiData{Type: uint32(a.Data.Type), Data: a.Data.Data},
 		})
 	}

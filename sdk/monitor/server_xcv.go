@@ -18,6 +18,9 @@ func (s *server) XcvOpenPort(ctx context.Context, r *monitorv2.XcvOpenPortReques
 	if err != nil {
 		return nil, spoolgrpc.ToStatus(err)
 	}
+	if x == nil {
+		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, 0, "XcvOpenPort of %s returned no channel", spool.Quote(r.GetObject())))
+	}
 	return &monitorv2.XcvOpenPortResponse{Xcv: s.handles.add(r.GetMonitor(), x)}, nil
 }
 
@@ -34,7 +37,7 @@ func (s *server) XcvDataPort(ctx context.Context, r *monitorv2.XcvDataPortReques
 	switch {
 	case err != nil:
 		return &monitorv2.XcvDataPortResponse{
-			Status: uint32(spoolerr.CodeOf(err)), Kind: uint32(spoolerr.KindOf(err)), Message: spoolgrpc.Clean(err.Error()),
+			Status: uint32(failureCode(err)), Kind: uint32(spoolerr.KindOf(err)), Message: spoolgrpc.Clean(err.Error()),
 		}, nil
 	case needed > r.GetOutputSize():
 		return &monitorv2.XcvDataPortResponse{
@@ -43,6 +46,14 @@ func (s *server) XcvDataPort(ctx context.Context, r *monitorv2.XcvDataPortReques
 		}, nil
 	}
 	return &monitorv2.XcvDataPortResponse{Output: out, OutputNeeded: needed}, nil
+}
+
+// failureCode is never 0, which would mean success: an author's error may have no code.
+func failureCode(err error) spoolerr.Code {
+	if code := spoolerr.CodeOf(err); code != spoolerr.CodeSuccess {
+		return code
+	}
+	return spoolerr.KindOf(err).DefaultCode()
 }
 
 func (s *server) XcvClosePort(ctx context.Context, r *monitorv2.XcvClosePortRequest) (*monitorv2.XcvClosePortResponse, error) {

@@ -47,7 +47,7 @@ func (s *remoteSpooler) SetJob(ctx context.Context, jobID uint64, control spool.
 
 func (s *remoteSpooler) SetPort(ctx context.Context, port string, st spool.PortStatus) error {
 	_, err := s.client.SetPort(ctx, &hostservicev1.SetPortRequest{
-		Spooler: s.token, Port: port, Status: uint32(st.Code), Text: st.Text, Severity: uint32(st.Severity),
+		Spooler: s.token, Port: port, Status: uint32(st.Code), Text: spoolgrpc.Clean(st.Text), Severity: uint32(st.Severity),
 	})
 	return spoolgrpc.FromStatus(err)
 }

@@ -112,7 +112,11 @@ func (s *hostServer) explainWaiting(sp *spooler.Spooler, j *job.Job, resp *apiv1
 		resp.Summary += fmt.Sprintf(" Printer %s is paused.", quoted)
 		resp.Advice = append(resp.Advice, fmt.Sprintf("Let the printer go on with: spoolhost printer resume %s.", quoted))
 	case "offline", "missing":
-		resp.Summary += fmt.Sprintf(" Printer %s is %s: %s.", quoted, p.State, p.Reason)
+		resp.Summary += fmt.Sprintf(" Printer %s is %s", quoted, p.State)
+		if !strings.Contains(p.Reason, j.Reason) || j.Reason == "" { // else the job's own reason has said it
+			resp.Summary += ": " + p.Reason
+		}
+		resp.Summary += "."
 		resp.Advice = append(resp.Advice, fmt.Sprintf("See to the device or its port; the job prints by itself when it works again. "+
 			"Or move it: spoolhost job move %d --printer NAME.", j.ID))
 	case "printing":

@@ -61,6 +61,7 @@ func New(cfg Config) *Server {
 		grpc.ReadBufferSize(256<<10),
 	)}
 	apiv1.RegisterHostServer(s.grpc, &hostServer{Server: s})
+	apiv1.RegisterEventsServer(s.grpc, &eventsServer{Server: s})
 	apiv1.RegisterMonitorsServer(s.grpc, &monitorsServer{Server: s})
 	apiv1.RegisterPortsServer(s.grpc, &portsServer{Server: s})
 	apiv1.RegisterPrintersServer(s.grpc, &printersServer{Server: s})
@@ -108,6 +109,8 @@ func needs() map[string]role {
 	return map[string]role{
 		apiv1.Host_GetStatus_FullMethodName: roleUser,
 		apiv1.Host_Explain_FullMethodName:   roleUser,
+
+		apiv1.Events_ListEvents_FullMethodName: roleOperator,
 
 		apiv1.Monitors_AddMonitor_FullMethodName:     roleAdministrator,
 		apiv1.Monitors_ListMonitors_FullMethodName:   roleUser,

@@ -91,7 +91,7 @@ func newMonitorListCommand(opts *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return list(c.out, monitors, "no monitors", []string{"NAME", "STATE", "VERSION", "PROCESSES", "MODULE"}, monitorRow)
+			return list(c.out, monitors, "no monitors", []string{"NAME", "STATE", "VERSION", "PROCESSES", "MODULE", "REASON"}, monitorRow)
 		}),
 	}
 }

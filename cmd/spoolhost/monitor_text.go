@@ -21,8 +21,8 @@ func monitorRow(m *apiv1.Monitor) []string {
 		module = "built in"
 	}
 	return []string{
-		m.GetName(), state(m.GetState(), m.GetReason()), orDash(m.GetModuleVersion()),
-		fmt.Sprint(len(m.GetProcesses())), module,
+		m.GetName(), m.GetState(), orDash(m.GetModuleVersion()), fmt.Sprint(len(m.GetProcesses())), module,
+		cut(clean(m.GetReason()), 60),
 	}
 }
 

@@ -27,11 +27,19 @@ func (s *Spooler) StartMonitor(m catalog.Monitor) error {
 	return nil
 }
 
-// CheckMonitorUnused refuses if a printer uses a port of the monitor.
+// CheckMonitorUnused refuses if a printer uses a port of the monitor, or may use one: the
+// ports of a monitor that has not run yet are not known.
 func (s *Spooler) CheckMonitorUnused(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	u := s.units[spool.Fold(name)]
+	unknown := u != nil && u.starts == 0
 	for _, p := range s.ports {
+		if p.unit == nil && unknown && len(p.printers) > 0 {
+			return spoolerr.New(spoolerr.Busy, spoolerr.CodePrintMonitorInUse,
+				"monitor %s has not run since the host started, and port %s of printer %s may be its own; give the printer another port or delete it first",
+				spool.Quote(name), spool.Quote(p.name), printerNames(p))
+		}
 		if p.unit != nil && spool.Fold(p.unit.name) == spool.Fold(name) && len(p.printers) > 0 {
 			return spoolerr.New(spoolerr.Busy, spoolerr.CodePrintMonitorInUse,
 				"monitor %s is in use: port %s has printer %s; give the printer another port or delete it first",

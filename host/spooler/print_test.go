@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,9 +87,10 @@ func TestPauseResumePurge(t *testing.T) {
 	waiting := n.submit("p", paper("waiting", 10))
 	dev.open()
 	n.printed(running) // a pause starts nothing, and stops nothing
-	if v, _ := n.node().Printer("p"); v.State != "paused" || v.Jobs != 1 {
-		t.Errorf("%+v", v)
-	}
+	n.until("the printer is paused", func() bool {
+		v, _ := n.node().Printer("p")
+		return v.State == "paused" && v.Jobs == 1
+	})
 	n.restart()
 	if j := n.job(waiting); j.State != job.Queued {
 		t.Errorf("%+v: a pause outlives the host", j)
@@ -240,11 +242,11 @@ func TestMoveWhileThePortOpens(t *testing.T) {
 
 // A clock that stands just before the opening shows that the timers work.
 func TestHours(t *testing.T) {
-	real := time.Now()
-	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(-700 * time.Millisecond)
-	n, dev := boot(t, func(c *host.Config) { c.Now = func() time.Time { return noon.Add(time.Since(real)) } }), newSink(t)
-	noon = noon.Add(time.Since(real)) // starting took its time
-	_ = noon
+	var ahead atomic.Int64 // of the real clock
+	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	n, dev := boot(t, func(c *host.Config) { c.Now = clock }), newSink(t)
+	noon := time.Date(2030, 3, 1, 12, 0, 0, 0, time.UTC)
+	ahead.Store(int64(time.Until(noon.Add(-500 * time.Millisecond))))
 	n.port("A", "to", dev.to())
 	n.printer("p", "A")
 	early := n.submitAs(spooler.Submission{Printer: "p", StartTime: 13 * 60, UntilTime: 14 * 60}, paper("later", 10))

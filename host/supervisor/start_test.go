@@ -203,7 +203,7 @@ func TestStartAfterLauncherEnded(t *testing.T) {
 	wantKind(t, err, spoolerr.Unavailable)
 }
 
-// TestStartTimes prints the figure that X19 gives for go-plugin, and counts descriptors.
+// TestManyStarts prints the figure that X19 gives for go-plugin, and counts descriptors.
 func TestManyStarts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("50 processes")

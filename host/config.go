@@ -3,12 +3,14 @@ package host
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/job"
@@ -92,17 +94,40 @@ func parseConfig(cfg Config, path string, src []byte) (Config, error) {
 	if diags.HasErrors() {
 		return cfg, configError(diags)
 	}
-	if err := f.apply(&cfg, path); err != nil {
+	if err := f.apply(&cfg, places{parsed}); err != nil {
 		return cfg, err
 	}
 	return cfg, nil
+}
+
+// places finds where in the file an attribute stands, for messages.
+type places struct{ file *hcl.File }
+
+// of gives "file:line,column" of an attribute; a name with a dot is in a block.
+func (p places) of(name string) string {
+	body, ok := p.file.Body.(*hclsyntax.Body)
+	if !ok {
+		return name
+	}
+	if block, attr, nested := strings.Cut(name, "."); nested {
+		name = attr
+		for _, b := range body.Blocks {
+			if b.Type == block {
+				body = b.Body
+			}
+		}
+	}
+	if body.Attributes[name] == nil {
+		return name
+	}
+	return body.Attributes[name].SrcRange.String()
 }
 
 func configError(diags hcl.Diagnostics) error {
 	return spoolerr.As(diags, spoolerr.Invalid, "configuration")
 }
 
-func (f *file) apply(cfg *Config, path string) error {
+func (f *file) apply(cfg *Config, at places) error {
 	set(&cfg.Data, f.Data)
 	set(&cfg.HTTP, f.HTTP)
 	set(&cfg.Operators, f.Operators)
@@ -112,12 +137,12 @@ func (f *file) apply(cfg *Config, path string) error {
 	cfg.LocalDirectories = f.LocalDirectories
 	for _, d := range f.LocalDirectories {
 		if !filepath.IsAbs(d) {
-			return spoolerr.New(spoolerr.Invalid, 0, "%s: local_directories: %q is not an absolute path", path, d)
+			return spoolerr.New(spoolerr.Invalid, 0, "%s: local_directories: %q is not an absolute path", at.of("local_directories"), d)
 		}
 	}
 	if f.RegistryLimit != nil {
 		if *f.RegistryLimit <= 0 {
-			return spoolerr.New(spoolerr.Invalid, 0, "%s: registry_limit must be a positive number of bytes", path)
+			return spoolerr.New(spoolerr.Invalid, 0, "%s: registry_limit must be a positive number of bytes", at.of("registry_limit"))
 		}
 		cfg.RegistryLimit = *f.RegistryLimit
 	}
@@ -135,7 +160,7 @@ func (f *file) apply(cfg *Config, path string) error {
 		{"kill_grace", f.KillGrace, &cfg.Limits.Grace},
 		{"history.age", f.History.Age, &cfg.Retention.Age},
 	} {
-		if err := setDuration(d.to, d.text, path, d.name); err != nil {
+		if err := setDuration(d.to, d.text, at.of(d.name), d.name); err != nil {
 			return err
 		}
 	}
@@ -148,13 +173,13 @@ func set[T any](to *T, from *T) {
 	}
 }
 
-func setDuration(to *time.Duration, text *string, path, name string) error {
+func setDuration(to *time.Duration, text *string, place, name string) error {
 	if text == nil {
 		return nil
 	}
 	d, err := time.ParseDuration(*text)
 	if err != nil || d <= 0 {
-		return spoolerr.New(spoolerr.Invalid, 0, "%s: %s = %q is not a positive duration such as \"30s\" or \"3m\"", path, name, *text)
+		return spoolerr.New(spoolerr.Invalid, 0, "%s: %s = %q is not a positive duration such as \"30s\" or \"3m\"", place, name, *text)
 	}
 	*to = d
 	return nil

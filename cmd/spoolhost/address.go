@@ -50,9 +50,7 @@ func clientAddr(flag string) (address, error) {
 // parseAddr reads unix:PATH or HOST:PORT.
 func parseAddr(s string) (address, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
-		if strings.HasPrefix(path, "//") { // unix:///PATH, as URLs have it.
-			path = path[2:]
-		}
+		path = strings.TrimPrefix(path, "//") // unix:///PATH, as URLs have it.
 		if path == "" {
 			return address{}, badAddr(s)
 		}

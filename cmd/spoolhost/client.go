@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -86,8 +87,8 @@ func dial(flag string, timeout time.Duration, bounded bool) (*client, error) {
 	}, nil
 }
 
-// Close ends the connection.
-func (c *client) Close() { c.conn.Close() }
+// Close ends the connection. What could fail in it concerns nobody any more.
+func (c *client) Close() { _ = c.conn.Close() }
 
 // dialer connects to one address and remembers why it could not.
 type dialer struct {
@@ -126,7 +127,8 @@ func howToReach(addr address) string {
 // address stands in the message already.
 func rootCause(err error) string {
 	text := err.Error()
-	if op, ok := err.(*net.OpError); ok && op.Err != nil {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
 		text = op.Err.Error()
 	}
 	return strings.TrimPrefix(text, "connect: ")

@@ -143,7 +143,7 @@ func report(w io.Writer, err error, asJSON bool) {
 		fmt.Fprintf(w, "spoolhost: %s\n", message)
 		return
 	}
-	w.Write(append(errorJSON(err, message), '\n'))
+	fmt.Fprintf(w, "%s\n", errorJSON(err, message))
 }
 
 // errorJSON is what a program reads instead of the line.

@@ -18,7 +18,7 @@ brings two along: "Standard TCP/IP Port" and "Local Port".`,
 		`  spoolhost monitor list
   spoolhost monitor add "Acme Port" --module ./acme-monitor`,
 		newMonitorAddCommand(opts), newMonitorListCommand(opts), newMonitorShowCommand(opts),
-		newMonitorRemoveCommand(opts), newMonitorRestartCommand(opts))
+		newMonitorRemoveCommand(opts), newMonitorRestartCommand(opts), newMonitorResumeCommand(opts))
 }
 
 func newMonitorAddCommand(opts *options) *cobra.Command {
@@ -133,6 +133,30 @@ go. It is refused while a printer uses one of its ports. Only administrators may
 			return c.out.done("monitor %s removed", args[0])
 		}),
 	}
+}
+
+func newMonitorResumeCommand(opts *options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "resume NAME",
+		Short: "Start a quarantined monitor again",
+		Long: `Start a monitor that failed too often and is quarantined, or that waits for its next
+start. See why it failed first: "spoolhost why monitor NAME". Operators may do this.`,
+		Example: `  spoolhost why monitor "Acme Port"
+  spoolhost monitor resume "Acme Port"`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeMonitors(opts, 1),
+		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, args []string) error {
+			resp, err := c.ResumeMonitor(ctx, &apiv1.ResumeMonitorRequest{Name: args[0], Spooler: c.spooler})
+			if err != nil {
+				return err
+			}
+			return results(c.out, []*apiv1.Monitor{resp.GetMonitor()}, true, func(m *apiv1.Monitor) string {
+				return "monitor " + m.GetName() + " is started again"
+			})
+		}),
+	}
+	addSpoolerFlag(cmd, opts)
+	return cmd
 }
 
 func newMonitorRestartCommand(opts *options) *cobra.Command {

@@ -41,7 +41,7 @@ func newBarOn(w io.Writer, label string, bytes int64) *bar {
 
 func (b *bar) set(bytes uint64) {
 	if b.shown != nil {
-		b.shown.Set64(int64(bytes))
+		_ = b.shown.Set64(int64(bytes))
 	}
 }
 
@@ -63,6 +63,6 @@ func (b *bar) follow(job *apiv1.Job) {
 
 func (b *bar) finish() {
 	if b.shown != nil {
-		b.shown.Finish()
+		_ = b.shown.Finish()
 	}
 }

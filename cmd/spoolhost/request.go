@@ -130,7 +130,7 @@ func checkUTF8(field protoreflect.FieldDescriptor, s string) error {
 // a detail and already name the object; those without come from the connection, and here
 // is the only place that knows the address. io.EOF, the end of a stream, stays.
 func (d *dialer) explain(ctx context.Context, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	st, ok := status.FromError(err)
@@ -187,7 +187,7 @@ func collect[R, T any](stream grpc.ServerStreamingClient[R], err error, items fu
 	var all []T
 	for {
 		page, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {

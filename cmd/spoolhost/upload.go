@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"google.golang.org/grpc"
@@ -41,7 +42,7 @@ func submitFile(ctx context.Context, c *call, header *apiv1.SubmitHeader, src so
 	case a := <-answer: // The host refused before it had everything.
 		return a.job, a.err
 	case err := <-sent:
-		if err != nil && err != io.EOF { // At io.EOF the host broke the stream off, and its answer says why.
+		if err != nil && !errors.Is(err, io.EOF) { // At io.EOF the host broke the stream off, and its answer says why.
 			cancel()
 			<-answer
 			return nil, src.error(err)
@@ -63,7 +64,7 @@ func receiveAnswer(stream submitStream) <-chan answer {
 	go func() {
 		resp := &apiv1.SubmitJobResponse{}
 		err := stream.RecvMsg(resp)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = spoolerr.New(spoolerr.Internal, 0, "the host ended the submission without a job; nothing is known to be queued")
 		}
 		c <- answer{job: resp.GetJob(), err: err}
@@ -78,7 +79,7 @@ func send(stream submitStream, header *apiv1.SubmitHeader, src source, bar *bar)
 	if err != nil {
 		return err
 	}
-	defer doc.Close()
+	defer func() { _ = doc.Close() }() // It was only read.
 	if err := stream.Send(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_Header{Header: header}}); err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func sendChunks(stream submitStream, doc io.Reader, bar *bar) (total uint64, err
 			total += uint64(n)
 			bar.set(total)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -81,7 +82,7 @@ func verdict(job *apiv1.Job) (done bool, err error) {
 func stillWaiting(c *call, job *apiv1.Job, err error) error {
 	id := jobID(job.GetId())
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return spoolerr.New(spoolerr.Internal, 0, "the host stopped reporting job %s, which is %s; see \"spoolhost job show %s\"", id, job.GetState(), id)
 	case spoolerr.KindOf(err) == spoolerr.Cancelled:
 		return spoolerr.New(spoolerr.Cancelled, 0, "interrupted; job %s is %s and stays, cancel it with \"spoolhost job cancel %s\"", id, job.GetState(), id)

@@ -7,7 +7,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-func at(hour, minute, second int) time.Time { return time.Date(2026, 3, 1, hour, minute, second, 0, time.UTC) }
+func at(hour, minute, second int) time.Time {
+	return time.Date(2026, 3, 1, hour, minute, second, 0, time.UTC)
+}
 
 func TestWindow(t *testing.T) {
 	const h = 60

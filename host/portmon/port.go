@@ -161,8 +161,19 @@ func timed(ctx context.Context, d time.Duration, call func(context.Context) erro
 	limited, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	err := call(limited)
-	if err != nil && ctx.Err() == nil && limited.Err() != nil && !errors.Is(err, spoolerr.Exited) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, spoolerr.Exited) {
+		return err
+	}
+	if limited.Err() != nil || endedEarly(limited, d, err) {
 		return errExpired
 	}
 	return err
+}
+
+// endedEarly says that the other end of the connection, which keeps the same deadline by
+// a timer of its own, gave the call up an instant before this end did.
+func endedEarly(limited context.Context, d time.Duration, err error) bool {
+	kind := spoolerr.KindOf(err)
+	deadline, _ := limited.Deadline()
+	return (kind == spoolerr.TimedOut || kind == spoolerr.Cancelled) && time.Until(deadline) < d/20
 }

@@ -107,7 +107,8 @@ func TestHungPortDelaysNobody(t *testing.T) {
 }
 
 func TestCallTimesOut(t *testing.T) {
-	for _, call := range []string{"start", "write", "end"} {
+	// Hung in EndDocPort, the module had given the device everything: it has it twice.
+	for call, copies := range map[string]int{"start": 1, "write": 1, "end": 2} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			n := boot(t, func(c *host.Config) { c.Limits.Resource = time.Second })
@@ -119,7 +120,7 @@ func TestCallTimesOut(t *testing.T) {
 			id := n.submit("p", data)
 			n.printed(id)
 			n.outcomes(id, job.TimedOut, job.Sent)
-			dev.wantWhole(data, 1)
+			dev.wantWhole(data, copies)
 			after, _ := n.node().Monitor(monitorName)
 			if after.PID == before.PID || errors.Is(syscall.Kill(before.PID, 0), nil) {
 				t.Errorf("process %d was not ended", before.PID)

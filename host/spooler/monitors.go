@@ -88,6 +88,25 @@ func (s *Spooler) RestartMonitor(name string) error {
 	return nil
 }
 
+// ResumeMonitor starts a monitor at once that is quarantined or waits for its next start.
+func (s *Spooler) ResumeMonitor(name string) error {
+	s.mu.Lock()
+	u := s.units[spool.Fold(name)]
+	var state unitState
+	if u != nil {
+		state = u.state
+	}
+	s.mu.Unlock()
+	switch {
+	case u == nil:
+		return s.RestartMonitor(name) // says that there is none
+	case state != unitQuarantined && state != unitBackoff:
+		return spoolerr.New(spoolerr.Precondition, 0, "monitor %s is %s; there is nothing to resume", spool.Quote(u.name), state)
+	}
+	u.super.Restart()
+	return nil
+}
+
 // runningUnit finds a monitor that runs; one that is just being started is waited for.
 func (s *Spooler) runningUnit(ctx context.Context, name string) (*unit, error) {
 	if _, err := s.cfg.Catalog.Get(name); err != nil {

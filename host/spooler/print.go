@@ -140,6 +140,7 @@ func (a *attempt) unprintable(ctx context.Context, err error) {
 		return
 	}
 	s.jobEvent(eventlog.DocumentMissing, eventlog.Error, failed, "failed: "+err.Error(), "")
+	s.removeDocument(ctx, failed.Document.ID)
 }
 
 // storeFailed keeps a port from spinning while the host's own storage fails.
@@ -195,6 +196,7 @@ func (a *attempt) judge(r job.Result) {
 	switch r.Outcome {
 	case job.Sent:
 		a.spooler.portWorked(a.port)
+		a.port.holder.super.Worked() // the reservation keeps the holder
 	case job.DeviceFailed, job.TimedOut:
 		a.spooler.portFailed(a.port, r.Error)
 	}

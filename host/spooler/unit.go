@@ -23,8 +23,10 @@ const (
 	unitStarting unitState = "starting"
 	unitRunning  unitState = "running"
 	unitBackoff  unitState = "backoff"
-	unitStopping unitState = "stopping"
-	unitStopped  unitState = "stopped"
+	// unitQuarantined: it failed too often and is not started again by itself.
+	unitQuarantined unitState = "quarantined"
+	unitStopping    unitState = "stopping"
+	unitStopped     unitState = "stopped"
 )
 
 // unit is a monitor in this spooler: its process, its handle, and the supervisor that
@@ -66,6 +68,17 @@ func (u *unit) ready() bool {
 	return !ending
 }
 
+// tried says that the first start is over. A monitor that has failed it is a problem, and
+// no longer a start that others wait for.
+func (u *unit) tried() bool {
+	select {
+	case <-u.first:
+		return true
+	default:
+		return false
+	}
+}
+
 func (u *unit) notRunning() error {
 	return spoolerr.New(spoolerr.Unavailable, 0, "monitor %s is not running (%s); see spoolhost why monitor %s", spool.Quote(u.name), u.state, spool.Quote(u.name))
 }
@@ -75,11 +88,12 @@ func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
 	life, cancel := context.WithCancel(ctx)
 	u := &unit{name: m.Name, monitor: m, cancel: cancel, done: make(chan struct{}), first: make(chan struct{}), state: unitStarting}
 	u.super = supervisor.New(supervisor.Config{
-		Start:   func(ctx context.Context) (*supervisor.Process, error) { return s.bring(ctx, u) },
-		Stop:    func(p *supervisor.Process, reason string) { s.takeDown(u, p, reason) },
-		Ended:   func(p *supervisor.Process) { s.lost(u, p) },
-		Waiting: func(err error, delay time.Duration) { s.unitWaits(u, err, delay) },
-		Backoff: supervisor.DefaultBackoff(), Now: s.cfg.Now,
+		Start:       func(ctx context.Context) (*supervisor.Process, error) { return s.bring(ctx, u) },
+		Stop:        func(p *supervisor.Process, reason string) { s.takeDown(u, p, reason) },
+		Ended:       func(p *supervisor.Process) { s.lost(u, p) },
+		Waiting:     func(err error, delay time.Duration) { s.unitWaits(u, err, delay) },
+		Quarantined: func(err error) { s.unitQuarantined(u, err) },
+		Backoff:     supervisor.DefaultBackoff(), Now: s.cfg.Now,
 	})
 	s.mu.Lock()
 	s.units[spool.Fold(m.Name)] = u
@@ -246,6 +260,13 @@ func (s *Spooler) unitWaits(u *unit, err error, delay time.Duration) {
 	}
 	s.event(id, eventlog.Warning, eventlog.Monitor, u.name,
 		fmt.Sprintf("monitor %s does not run: %s; next start in %v", spool.Quote(u.name), err, delay.Round(time.Millisecond)))
+}
+
+func (s *Spooler) unitQuarantined(u *unit, err error) {
+	s.setUnit(u, unitQuarantined, err.Error())
+	s.event(eventlog.MonitorQuarantined, eventlog.Error, eventlog.Monitor, u.name,
+		fmt.Sprintf("monitor %s failed too often and is quarantined; its printers keep their jobs. The last failure: %s. "+
+			"When the cause is gone: spoolhost monitor resume %s", spool.Quote(u.name), err, spool.Quote(u.name)))
 }
 
 // takeDown ends a running monitor in order: its documents finish or fail within the

@@ -239,7 +239,7 @@ func (s *Spooler) State() string {
 	stopping, started := s.stopping, s.runCtx != nil
 	starting := false
 	for _, u := range s.units {
-		starting = starting || u.state == unitStarting && u.starts == 0
+		starting = starting || !u.tried()
 	}
 	s.mu.Unlock()
 	switch {

@@ -17,14 +17,17 @@ type Backoff struct {
 	HalfLife time.Duration
 	// Jitter is the share of the delay that is random, 0 to 1.
 	Jitter float64
+	// Limit is the count at which to give up; 0 is without limit.
+	Limit float64
 
 	score float64
 	at    time.Time
 }
 
-// DefaultBackoff starts at 100 ms and ends at 30 s.
+// DefaultBackoff starts at 100 ms and ends at 30 s. A module that fails at once at every
+// start reaches its limit after the ninth, which is after about half a minute.
 func DefaultBackoff() Backoff {
-	return Backoff{Base: 100 * time.Millisecond, Max: 30 * time.Second, HalfLife: time.Minute, Jitter: 0.2}
+	return Backoff{Base: 100 * time.Millisecond, Max: 30 * time.Second, HalfLife: time.Minute, Jitter: 0.2, Limit: 7.5}
 }
 
 // Failed counts a failure at now and gives the delay before the next start.
@@ -39,6 +42,14 @@ func (b *Backoff) Failed(now time.Time) time.Duration {
 	spread := float64(delay) * b.Jitter
 	return delay - time.Duration(spread/2) + time.Duration(rand.Float64()*spread) //nolint:gosec // jitter needs no secrecy
 }
+
+// Exhausted says that the failures have reached the limit: starting again by itself would
+// only go on failing.
+func (b *Backoff) Exhausted() bool { return b.Limit > 0 && b.score >= b.Limit }
+
+// Eased is told that the module has done its work since the last failure: that weighs
+// against the failures before.
+func (b *Backoff) Eased() { b.score /= 2 }
 
 // Reset forgets all failures.
 func (b *Backoff) Reset() { b.score = 0 }

@@ -38,18 +38,17 @@ func (p *Process) connect(ctx context.Context) error {
 	select {
 	case r = <-started:
 	case <-ctx.Done():
-		_ = p.run.Kill(ctx)
-		return p.startFailure(p.tooLate(ctx))
+		return p.tooLate(ctx)
 	}
 	if r.err != nil {
-		return p.startFailure(r.err)
+		return r.err
 	}
 	conn, ok := r.raw.(*grpc.ClientConn)
 	if !ok {
-		return p.startFailure(errors.New("no gRPC connection"))
+		return errors.New("no gRPC connection")
 	}
 	if err := p.reach(ctx, conn); err != nil {
-		return p.startFailure(err)
+		return err
 	}
 	p.conn = conn
 	return nil
@@ -80,7 +79,8 @@ func (p *Process) reach(ctx context.Context, conn *grpc.ClientConn) error {
 	}
 }
 
-// startFailure chooses the error that says most, and adds what the module said last.
+// startFailure chooses the error that says most, and adds what the module said last. It
+// is for when the process is gone: before, neither is complete.
 func (p *Process) startFailure(err error) error {
 	if hs := p.run.badHandshake(); hs != nil {
 		err = hs
@@ -89,11 +89,10 @@ func (p *Process) startFailure(err error) error {
 	if !errors.As(err, &own) {
 		err = spoolerr.New(spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, "%s", spoolgrpc.Clean(err.Error()))
 	}
-	last := ""
 	if words := p.out.lastWords(); words != "" {
-		last = "; its last words: " + words
+		err = spoolerr.New(spoolerr.KindOf(err), spoolerr.CodeOf(err), "%s; its last words: %s", err, words)
 	}
-	return spoolerr.Wrap(err, "module %s did not start%s", p.name, last)
+	return spoolerr.Wrap(err, "module %s did not start", p.name)
 }
 
 // dialed holds the connections that go-plugin has made. It forgets to close one if the

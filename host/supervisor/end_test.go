@@ -17,17 +17,30 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
 )
 
+// hang makes a call that does not return, and gives its error when it does.
+func hang(t *testing.T, p *Process) <-chan error {
+	t.Helper()
+	c := open(t, p)
+	failed := make(chan error, 1)
+	ctx := deadline(t, 60*time.Second)
+	go func() {
+		_, err := c.xcv.Data(ctx, "hang", nil)
+		failed <- err
+	}()
+	until(t, 20*time.Second, "the module is in the call", func() bool {
+		tail := p.Tail()
+		return len(tail) > 0 && tail[len(tail)-1].Text == "hanging"
+	})
+	return failed
+}
+
 // TestCrash: a module that is killed in a call. The end is seen at once, the call fails
 // with the story of the process, and so does every later call, also when all is cleaned up.
 func TestCrash(t *testing.T) {
 	env := newEnv(t)
 	p := start(t, env, "monitor")
 	c := open(t, p)
-	failed := make(chan error, 1)
-	go func() {
-		_, err := c.xcv.Data(deadline(t, 20*time.Second), "hang", nil)
-		failed <- err
-	}()
+	failed := hang(t, p)
 	began := time.Now()
 	check(t, syscall.Kill(p.PID, syscall.SIGKILL))
 	within(t, 2*time.Second, "seeing the crash", p.Done())
@@ -64,12 +77,7 @@ func TestPanicIsTold(t *testing.T) {
 func TestKillInCall(t *testing.T) {
 	env := newEnv(t)
 	p := start(t, env, "monitor")
-	c := open(t, p)
-	failed := make(chan error, 1)
-	go func() {
-		_, err := c.xcv.Data(deadline(t, 20*time.Second), "hang", nil)
-		failed <- err
-	}()
+	failed := hang(t, p)
 	p.Kill("because of the test")
 	p.Kill("and again")
 	err := <-failed
@@ -114,12 +122,7 @@ func TestStop(t *testing.T) {
 		env := newEnv(t)
 		env.StopGrace = 100 * time.Millisecond
 		p := start(t, env, "deaf")
-		c := open(t, p)
-		failed := make(chan error, 1)
-		go func() {
-			_, err := c.xcv.Data(deadline(t, 20*time.Second), "hang", nil)
-			failed <- err
-		}()
+		failed := hang(t, p)
 		p.Stop(deadline(t, 20*time.Second), "test")
 		wantKind(t, <-failed, spoolerr.Exited)
 	})
@@ -196,7 +199,11 @@ func TestNoise(t *testing.T) {
 			if got := open(t, p).do("cwd", ""); got != p.dir {
 				t.Errorf("the module answers %q", got)
 			}
-			until(t, 5*time.Second, "its line is in the tail", func() bool { return len(p.Tail()) > 0 })
+			p.Kill("test")
+			within(t, 10*time.Second, "release", p.Released())
+			if len(p.Tail()) == 0 {
+				t.Error("its line is not in the tail")
+			}
 		})
 	}
 }

@@ -60,11 +60,12 @@ func newEnv(t testing.TB) *Env {
 		StartTimeout: 30 * time.Second, StopGrace: 5 * time.Second, Now: time.Now,
 	}
 	check(t, os.Mkdir(env.RuntimeDir, 0o700))
+	launcher := env.Launcher
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		env.Launcher.Run(ctx)
+		launcher.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		for _, d := range []string{env.RuntimeDir, orphans.dir} {

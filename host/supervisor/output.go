@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,7 +161,17 @@ func (o *output) panicText() string {
 	if o.panicked.text == nil {
 		return ""
 	}
-	return ": " + o.panicked.parse().Text
+	return ": " + brief(o.panicked)
+}
+
+// brief is a line's text as it fits into an error message.
+func brief(l rawLine) string {
+	const most = 300
+	text := l.parse().Text
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }
 
 // lastWords is the line that says most about an end: a Go program's panic, or the last.
@@ -169,9 +180,9 @@ func (o *output) lastWords() string {
 	defer o.mu.Unlock()
 	switch {
 	case o.panicked.text != nil:
-		return o.panicked.parse().Text
+		return brief(o.panicked)
 	case len(o.tail) > 0:
-		return o.tail[len(o.tail)-1].parse().Text
+		return brief(o.tail[len(o.tail)-1])
 	}
 	return ""
 }

@@ -100,7 +100,7 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 	if err != nil {
 		p.Kill("it did not start")
 		<-p.done
-		return nil, err
+		return nil, p.startFailure(err)
 	}
 	p.PID = p.run.processID()
 	return p, nil

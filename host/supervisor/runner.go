@@ -129,9 +129,7 @@ func (r *moduleRunner) readStdout() {
 	in := bufio.NewReader(r.stdout)
 	line, err := readHandshake(in, r.socketDir)
 	if err != nil {
-		r.mu.Lock()
-		r.handshakeErr = err
-		r.mu.Unlock()
+		r.setBadHandshake(err)
 	} else {
 		_, _ = fmt.Fprintln(r.handshakeW, line)
 	}
@@ -188,11 +186,11 @@ func (r *moduleRunner) Wait(ctx context.Context) error {
 func (r *moduleRunner) Kill(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.killed {
+	if r.killed || r.state != nil {
 		return nil
 	}
 	r.killed = true
-	if r.pid != 0 && r.state == nil {
+	if r.pid != 0 {
 		killGroup(r.pid)
 	}
 	return nil
@@ -215,6 +213,16 @@ func (r *moduleRunner) exitText() string {
 		return "still running"
 	}
 	return r.state.String()
+}
+
+// setBadHandshake notes what is wrong with the handshake, but not that a module which the
+// host killed gave none.
+func (r *moduleRunner) setBadHandshake(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.killed {
+		r.handshakeErr = err
+	}
 }
 
 func (r *moduleRunner) badHandshake() error {

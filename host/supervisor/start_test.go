@@ -37,7 +37,8 @@ func TestStart(t *testing.T) {
 			t.Errorf("working directory %s, want %s", dir, p.dir)
 		}
 		fds := c.do("fds", "")
-		if strings.Contains(fds, "\n4 ") || !strings.Contains(fds, "0 /dev/null\n") {
+		path, _ := self()
+		if strings.Contains(fds, path) || !strings.Contains(fds, "0 /dev/null\n") {
 			t.Errorf("the executable is still open, or standard input is not null:\n%s", fds)
 		}
 		sockets, err := filepath.Glob(filepath.Join(p.dir, "plugin-dir*", "*"))
@@ -64,23 +65,23 @@ func TestStartFailures(t *testing.T) {
 		kind spoolerr.Kind
 		want string
 	}{
-		"exits":            {"exit", nil, spoolerr.Unavailable, "without a handshake line"},
-		"panics":           {"panic", nil, spoolerr.Unavailable, "panic: oh no"},
-		"closes stdout":    {"close-stdout", nil, spoolerr.Unavailable, "without a handshake line"},
+		"exits":            {"exit", nil, spoolerr.Invalid, "without a handshake line"},
+		"panics":           {"panic", nil, spoolerr.Invalid, "panic: oh no"},
+		"closes stdout":    {"close-stdout", nil, spoolerr.Invalid, "without a handshake line"},
 		"never":            {"silent", nil, spoolerr.TimedOut, "no handshake within"},
 		"unfinished line":  {"say", say("1|1|uni"), spoolerr.TimedOut, "no handshake within"},
-		"rubbish":          {"say", say("hello, world\n"), spoolerr.Unavailable, `printed "hello, world" instead`},
-		"empty line":       {"say", say("\n"), spoolerr.Unavailable, "instead of a handshake"},
-		"70,000 bytes":     {"say", say(strings.Repeat("x", 70_000) + "\n"), spoolerr.Unavailable, "longer than 8192 bytes"},
-		"binary":           {"binary", nil, spoolerr.Unavailable, "handshake failed"},
-		"core version":     {"say", say("9|1|unix|/x/s|grpc|" + cert + "|false\n"), spoolerr.Unavailable, "core protocol"},
-		"protocol version": {"say", say("1|77|unix|/x/s|grpc|" + cert + "|false\n"), spoolerr.Unavailable, "protocol version"},
-		"tcp":              {"say", say("1|1|tcp|10.0.0.5:22|grpc|" + cert + "|false\n"), spoolerr.Unavailable, "only a Unix socket"},
-		"net/rpc":          {"say", say("1|1|unix|DIR/s|netrpc|" + cert + "|false\n"), spoolerr.Unavailable, "handshake failed"},
-		"outside":          {"handshake", variant("outside"), spoolerr.Unavailable, "not in the directory"},
-		"no socket":        {"handshake", variant("no-socket"), spoolerr.Unavailable, "is not a socket"},
-		"file":             {"handshake", variant("file"), spoolerr.Unavailable, "is not a socket"},
-		"link":             {"handshake", variant("link"), spoolerr.Unavailable, "is not a socket"},
+		"rubbish":          {"say", say("hello, world\n"), spoolerr.Invalid, `printed "hello, world" instead`},
+		"empty line":       {"say", say("\n"), spoolerr.Invalid, "instead of a handshake"},
+		"70,000 bytes":     {"say", say(strings.Repeat("x", 70_000) + "\n"), spoolerr.Invalid, "longer than 8192 bytes"},
+		"binary":           {"binary", nil, spoolerr.Invalid, "handshake failed"},
+		"core version":     {"say", say("9|1|unix|/x/s|grpc|" + cert + "|false\n"), spoolerr.Invalid, "core protocol"},
+		"protocol version": {"say", say("1|77|unix|/x/s|grpc|" + cert + "|false\n"), spoolerr.Invalid, "protocol version"},
+		"tcp":              {"say", say("1|1|tcp|10.0.0.5:22|grpc|" + cert + "|false\n"), spoolerr.Invalid, "only a Unix socket"},
+		"net/rpc":          {"say", say("1|1|unix|DIR/s|netrpc|" + cert + "|false\n"), spoolerr.Invalid, "handshake failed"},
+		"outside":          {"handshake", variant("outside"), spoolerr.Invalid, "not in the directory"},
+		"no socket":        {"handshake", variant("no-socket"), spoolerr.Invalid, "is not a socket"},
+		"file":             {"handshake", variant("file"), spoolerr.Invalid, "is not a socket"},
+		"link":             {"handshake", variant("link"), spoolerr.Invalid, "is not a socket"},
 		"nobody":           {"handshake", variant("nobody"), spoolerr.Unavailable, "nobody answers"},
 		"mute":             {"handshake", variant("mute"), spoolerr.TimedOut, "no handshake within"},
 		"plain":            {"handshake", variant("plain"), spoolerr.Unavailable, "nobody answers"},
@@ -128,9 +129,9 @@ func TestStartNoModule(t *testing.T) {
 		"not x":      {file("notx", "#!/bin/sh\n", 0o600), nil, spoolerr.Invalid, spoolerr.CodeBadExeFormat, "chmod +x"},
 		"text":       {file("text", "just text\n", 0o700), nil, spoolerr.Unavailable, spoolerr.CodeBadExeFormat, "cannot be executed"},
 		"empty":      {file("empty", "", 0o700), nil, spoolerr.Unavailable, spoolerr.CodeBadExeFormat, "cannot be executed"},
-		"true":       {"/bin/true", nil, spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, "without a handshake line"},
-		"shell":      {"/bin/sh", []string{"-c", "echo hi; echo ho >&2; sleep 60"}, spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, `printed "hi"`},
-		"script":     {file("script", "#!/bin/sh\necho from a script\nsleep 60\n", 0o700), nil, spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, `printed "from a script"`},
+		"true":       {"/bin/true", nil, spoolerr.Invalid, spoolerr.CodeInvalidPrintMonitor, "without a handshake line"},
+		"shell":      {"/bin/sh", []string{"-c", "echo hi; echo ho >&2; sleep 60"}, spoolerr.Invalid, spoolerr.CodeInvalidPrintMonitor, `printed "hi"`},
+		"script":     {file("script", "#!/bin/sh\necho from a script\nsleep 60\n", 0o700), nil, spoolerr.Invalid, spoolerr.CodeInvalidPrintMonitor, `printed "from a script"`},
 		"bad script": {file("bad", "#!/no/such/shell\n", 0o700), nil, spoolerr.Unavailable, spoolerr.CodeBadExeFormat, "cannot be executed"},
 	} {
 		t.Run(name, func(t *testing.T) {

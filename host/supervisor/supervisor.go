@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,14 +17,18 @@ type Config struct {
 	Ended func(p *Process)
 	// Waiting is called before each wait for the next start, with its cause.
 	Waiting func(err error, delay time.Duration)
-	Backoff Backoff
-	Now     func() time.Time
+	// Quarantined is called, with the last failure, when the module has failed too often:
+	// it is not started again until Restart.
+	Quarantined func(err error)
+	Backoff     Backoff
+	Now         func() time.Time
 }
 
 // Supervisor keeps one module running: first start and restarts take the same path.
 type Supervisor struct {
 	cfg     Config
 	restart chan struct{}
+	worked  atomic.Bool // the module has done its work since its last failure
 	// released counts the processes of which something is left.
 	released sync.WaitGroup
 }
@@ -40,6 +45,10 @@ func (s *Supervisor) Restart() {
 	default: // one is asked for already
 	}
 }
+
+// Worked tells that the module has done its work: one that does is not given up however
+// often it fails in between.
+func (s *Supervisor) Worked() { s.worked.Store(true) }
 
 // Run keeps the module running until ctx ends, and then stops it. When it returns nothing
 // of any process is left.
@@ -59,9 +68,7 @@ func (s *Supervisor) once(ctx context.Context) time.Duration {
 		if ctx.Err() != nil {
 			return 0
 		}
-		delay := max(s.cfg.Backoff.Failed(s.cfg.Now()), s.cfg.Backoff.Base)
-		s.cfg.Waiting(err, delay)
-		return delay
+		return s.failed(ctx, err, s.cfg.Backoff.Base)
 	}
 	s.released.Go(func() { <-p.Released() })
 	select {
@@ -71,14 +78,32 @@ func (s *Supervisor) once(ctx context.Context) time.Duration {
 		s.cfg.Backoff.Reset()
 		s.cfg.Stop(p, "an operator asked for a restart")
 	case <-p.Done():
-		delay := s.cfg.Backoff.Failed(s.cfg.Now())
 		s.cfg.Ended(p)
-		if delay > 0 {
-			s.cfg.Waiting(p.Err(), delay)
-		}
-		return delay
+		return s.failed(ctx, p.Err(), 0)
 	}
 	return 0
+}
+
+// failed counts a failure and gives the delay before the next start, at least the least;
+// a module that has failed too often waits here for an operator.
+func (s *Supervisor) failed(ctx context.Context, err error, least time.Duration) time.Duration {
+	if s.worked.Swap(false) {
+		s.cfg.Backoff.Eased()
+	}
+	delay := max(s.cfg.Backoff.Failed(s.cfg.Now()), least)
+	if s.cfg.Backoff.Exhausted() {
+		s.cfg.Quarantined(err)
+		select {
+		case <-s.restart:
+			s.cfg.Backoff.Reset()
+		case <-ctx.Done():
+		}
+		return 0
+	}
+	if delay > 0 {
+		s.cfg.Waiting(err, delay)
+	}
+	return delay
 }
 
 func (s *Supervisor) wait(ctx context.Context, delay time.Duration) {

@@ -189,6 +189,10 @@ func (s *hostServer) explainMonitor(sp *spooler.Spooler, name string) (*apiv1.Ex
 	v, _ := sp.Monitor(m.Name)
 	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Monitor %s (module %s) is %s%s; it was restarted %d times since the host started.",
 		spool.Quote(m.Name), m.Path, v.State, bracket(v.Reason), v.Restarts)}
+	if v.State == "quarantined" {
+		resp.Advice = append(resp.Advice, fmt.Sprintf("It is not started again by itself. When the cause is gone: spoolhost monitor resume %s. "+
+			"What its module said last: spoolhost monitor show %s.", spool.Quote(m.Name), spool.Quote(m.Name)))
+	}
 	if v.State == "backoff" {
 		resp.Advice = append(resp.Advice, fmt.Sprintf("It is started again by itself; to try at once: spoolhost monitor restart %s. "+
 			"If it keeps failing, ask its vendor, with the lines of: spoolhost monitor show %s.", spool.Quote(m.Name), spool.Quote(m.Name)))

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 )
@@ -91,17 +92,28 @@ func (s *monitorsServer) RemoveMonitor(ctx context.Context, r *apiv1.RemoveMonit
 }
 
 func (s *monitorsServer) RestartMonitor(_ context.Context, r *apiv1.RestartMonitorRequest) (*apiv1.RestartMonitorResponse, error) {
-	m, err := s.cfg.Catalog.Get(r.GetName())
+	m, err := s.inSpoolers(r.GetName(), r.GetSpooler(), (*spooler.Spooler).RestartMonitor)
+	return &apiv1.RestartMonitorResponse{Monitor: m}, err
+}
+
+func (s *monitorsServer) ResumeMonitor(_ context.Context, r *apiv1.ResumeMonitorRequest) (*apiv1.ResumeMonitorResponse, error) {
+	m, err := s.inSpoolers(r.GetName(), r.GetSpooler(), (*spooler.Spooler).ResumeMonitor)
+	return &apiv1.ResumeMonitorResponse{Monitor: m}, err
+}
+
+// inSpoolers does something with a monitor in one spooler or, if none is named, in all.
+func (s *monitorsServer) inSpoolers(name, only string, do func(*spooler.Spooler, string) error) (*apiv1.Monitor, error) {
+	m, err := s.cfg.Catalog.Get(name)
 	if err != nil {
 		return nil, err
 	}
 	for _, sp := range s.cfg.Spoolers() {
-		if r.GetSpooler() != "" && spool.Fold(r.GetSpooler()) != spool.Fold(sp.Name()) {
+		if only != "" && spool.Fold(only) != spool.Fold(sp.Name()) {
 			continue
 		}
-		if err := sp.RestartMonitor(m.Name); err != nil {
+		if err := do(sp, m.Name); err != nil {
 			return nil, err
 		}
 	}
-	return &apiv1.RestartMonitorResponse{Monitor: s.show(m)}, nil
+	return s.show(m), nil
 }

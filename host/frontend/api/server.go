@@ -117,6 +117,7 @@ func needs() map[string]role {
 		apiv1.Monitors_GetMonitor_FullMethodName:     roleUser,
 		apiv1.Monitors_RemoveMonitor_FullMethodName:  roleAdministrator,
 		apiv1.Monitors_RestartMonitor_FullMethodName: roleOperator,
+		apiv1.Monitors_ResumeMonitor_FullMethodName:  roleOperator,
 
 		apiv1.Ports_AddPort_FullMethodName:    roleAdministrator,
 		apiv1.Ports_ListPorts_FullMethodName:  roleUser,

@@ -35,7 +35,8 @@ type Monitor struct {
 	ModuleVersion string `protobuf:"bytes,6,opt,name=module_version,json=moduleVersion,proto3" json:"module_version,omitempty"`
 	// True for the monitors that the host brings along.
 	Builtin bool `protobuf:"varint,7,opt,name=builtin,proto3" json:"builtin,omitempty"`
-	// "running", "starting", "backoff", "stopped" or "refused".
+	// "running", "starting", "backoff" (waits for its next start), "quarantined" (failed too often; waits for
+	// ResumeMonitor), "stopping" or "stopped".
 	State string `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
 	// Why it is not running.
 	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -697,6 +698,102 @@ func (x *RestartMonitorResponse) GetMonitor() *Monitor {
 	return nil
 }
 
+type ResumeMonitorRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Spooler       string                 `protobuf:"bytes,2,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeMonitorRequest) Reset() {
+	*x = ResumeMonitorRequest{}
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeMonitorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeMonitorRequest) ProtoMessage() {}
+
+func (x *ResumeMonitorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeMonitorRequest.ProtoReflect.Descriptor instead.
+func (*ResumeMonitorRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ResumeMonitorRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResumeMonitorRequest) GetSpooler() string {
+	if x != nil {
+		return x.Spooler
+	}
+	return ""
+}
+
+type ResumeMonitorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Monitor       *Monitor               `protobuf:"bytes,1,opt,name=monitor,proto3" json:"monitor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeMonitorResponse) Reset() {
+	*x = ResumeMonitorResponse{}
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeMonitorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeMonitorResponse) ProtoMessage() {}
+
+func (x *ResumeMonitorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeMonitorResponse.ProtoReflect.Descriptor instead.
+func (*ResumeMonitorResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ResumeMonitorResponse) GetMonitor() *Monitor {
+	if x != nil {
+		return x.Monitor
+	}
+	return nil
+}
+
 var File_spoolhost_api_v1_monitors_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_monitors_proto_rawDesc = "" +
@@ -745,7 +842,12 @@ const file_spoolhost_api_v1_monitors_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\"M\n" +
 	"\x16RestartMonitorResponse\x123\n" +
-	"\amonitor\x18\x01 \x01(\v2\x19.spoolhost.api.v1.MonitorR\amonitor2\xe4\x03\n" +
+	"\amonitor\x18\x01 \x01(\v2\x19.spoolhost.api.v1.MonitorR\amonitor\"D\n" +
+	"\x14ResumeMonitorRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aspooler\x18\x02 \x01(\tR\aspooler\"L\n" +
+	"\x15ResumeMonitorResponse\x123\n" +
+	"\amonitor\x18\x01 \x01(\v2\x19.spoolhost.api.v1.MonitorR\amonitor2\xc6\x04\n" +
 	"\bMonitors\x12W\n" +
 	"\n" +
 	"AddMonitor\x12#.spoolhost.api.v1.AddMonitorRequest\x1a$.spoolhost.api.v1.AddMonitorResponse\x12_\n" +
@@ -753,7 +855,8 @@ const file_spoolhost_api_v1_monitors_proto_rawDesc = "" +
 	"\n" +
 	"GetMonitor\x12#.spoolhost.api.v1.GetMonitorRequest\x1a$.spoolhost.api.v1.GetMonitorResponse\x12`\n" +
 	"\rRemoveMonitor\x12&.spoolhost.api.v1.RemoveMonitorRequest\x1a'.spoolhost.api.v1.RemoveMonitorResponse\x12c\n" +
-	"\x0eRestartMonitor\x12'.spoolhost.api.v1.RestartMonitorRequest\x1a(.spoolhost.api.v1.RestartMonitorResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
+	"\x0eRestartMonitor\x12'.spoolhost.api.v1.RestartMonitorRequest\x1a(.spoolhost.api.v1.RestartMonitorResponse\x12`\n" +
+	"\rResumeMonitor\x12&.spoolhost.api.v1.ResumeMonitorRequest\x1a'.spoolhost.api.v1.ResumeMonitorResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
 
 var (
 	file_spoolhost_api_v1_monitors_proto_rawDescOnce sync.Once
@@ -767,7 +870,7 @@ func file_spoolhost_api_v1_monitors_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_monitors_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_spoolhost_api_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_spoolhost_api_v1_monitors_proto_goTypes = []any{
 	(*Monitor)(nil),                // 0: spoolhost.api.v1.Monitor
 	(*Process)(nil),                // 1: spoolhost.api.v1.Process
@@ -781,30 +884,35 @@ var file_spoolhost_api_v1_monitors_proto_goTypes = []any{
 	(*RemoveMonitorResponse)(nil),  // 9: spoolhost.api.v1.RemoveMonitorResponse
 	(*RestartMonitorRequest)(nil),  // 10: spoolhost.api.v1.RestartMonitorRequest
 	(*RestartMonitorResponse)(nil), // 11: spoolhost.api.v1.RestartMonitorResponse
-	(*timestamppb.Timestamp)(nil),  // 12: google.protobuf.Timestamp
+	(*ResumeMonitorRequest)(nil),   // 12: spoolhost.api.v1.ResumeMonitorRequest
+	(*ResumeMonitorResponse)(nil),  // 13: spoolhost.api.v1.ResumeMonitorResponse
+	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_monitors_proto_depIdxs = []int32{
 	1,  // 0: spoolhost.api.v1.Monitor.processes:type_name -> spoolhost.api.v1.Process
-	12, // 1: spoolhost.api.v1.Process.started_at:type_name -> google.protobuf.Timestamp
+	14, // 1: spoolhost.api.v1.Process.started_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: spoolhost.api.v1.AddMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
 	0,  // 3: spoolhost.api.v1.ListMonitorsResponse.monitors:type_name -> spoolhost.api.v1.Monitor
 	0,  // 4: spoolhost.api.v1.GetMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
 	0,  // 5: spoolhost.api.v1.RestartMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
-	2,  // 6: spoolhost.api.v1.Monitors.AddMonitor:input_type -> spoolhost.api.v1.AddMonitorRequest
-	4,  // 7: spoolhost.api.v1.Monitors.ListMonitors:input_type -> spoolhost.api.v1.ListMonitorsRequest
-	6,  // 8: spoolhost.api.v1.Monitors.GetMonitor:input_type -> spoolhost.api.v1.GetMonitorRequest
-	8,  // 9: spoolhost.api.v1.Monitors.RemoveMonitor:input_type -> spoolhost.api.v1.RemoveMonitorRequest
-	10, // 10: spoolhost.api.v1.Monitors.RestartMonitor:input_type -> spoolhost.api.v1.RestartMonitorRequest
-	3,  // 11: spoolhost.api.v1.Monitors.AddMonitor:output_type -> spoolhost.api.v1.AddMonitorResponse
-	5,  // 12: spoolhost.api.v1.Monitors.ListMonitors:output_type -> spoolhost.api.v1.ListMonitorsResponse
-	7,  // 13: spoolhost.api.v1.Monitors.GetMonitor:output_type -> spoolhost.api.v1.GetMonitorResponse
-	9,  // 14: spoolhost.api.v1.Monitors.RemoveMonitor:output_type -> spoolhost.api.v1.RemoveMonitorResponse
-	11, // 15: spoolhost.api.v1.Monitors.RestartMonitor:output_type -> spoolhost.api.v1.RestartMonitorResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	0,  // 6: spoolhost.api.v1.ResumeMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
+	2,  // 7: spoolhost.api.v1.Monitors.AddMonitor:input_type -> spoolhost.api.v1.AddMonitorRequest
+	4,  // 8: spoolhost.api.v1.Monitors.ListMonitors:input_type -> spoolhost.api.v1.ListMonitorsRequest
+	6,  // 9: spoolhost.api.v1.Monitors.GetMonitor:input_type -> spoolhost.api.v1.GetMonitorRequest
+	8,  // 10: spoolhost.api.v1.Monitors.RemoveMonitor:input_type -> spoolhost.api.v1.RemoveMonitorRequest
+	10, // 11: spoolhost.api.v1.Monitors.RestartMonitor:input_type -> spoolhost.api.v1.RestartMonitorRequest
+	12, // 12: spoolhost.api.v1.Monitors.ResumeMonitor:input_type -> spoolhost.api.v1.ResumeMonitorRequest
+	3,  // 13: spoolhost.api.v1.Monitors.AddMonitor:output_type -> spoolhost.api.v1.AddMonitorResponse
+	5,  // 14: spoolhost.api.v1.Monitors.ListMonitors:output_type -> spoolhost.api.v1.ListMonitorsResponse
+	7,  // 15: spoolhost.api.v1.Monitors.GetMonitor:output_type -> spoolhost.api.v1.GetMonitorResponse
+	9,  // 16: spoolhost.api.v1.Monitors.RemoveMonitor:output_type -> spoolhost.api.v1.RemoveMonitorResponse
+	11, // 17: spoolhost.api.v1.Monitors.RestartMonitor:output_type -> spoolhost.api.v1.RestartMonitorResponse
+	13, // 18: spoolhost.api.v1.Monitors.ResumeMonitor:output_type -> spoolhost.api.v1.ResumeMonitorResponse
+	13, // [13:19] is the sub-list for method output_type
+	7,  // [7:13] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_monitors_proto_init() }
@@ -818,7 +926,7 @@ func file_spoolhost_api_v1_monitors_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_monitors_proto_rawDesc), len(file_spoolhost_api_v1_monitors_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

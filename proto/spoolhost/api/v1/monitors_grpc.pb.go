@@ -24,6 +24,7 @@ const (
 	Monitors_GetMonitor_FullMethodName     = "/spoolhost.api.v1.Monitors/GetMonitor"
 	Monitors_RemoveMonitor_FullMethodName  = "/spoolhost.api.v1.Monitors/RemoveMonitor"
 	Monitors_RestartMonitor_FullMethodName = "/spoolhost.api.v1.Monitors/RestartMonitor"
+	Monitors_ResumeMonitor_FullMethodName  = "/spoolhost.api.v1.Monitors/ResumeMonitor"
 )
 
 // MonitorsClient is the client API for Monitors service.
@@ -46,6 +47,9 @@ type MonitorsClient interface {
 	// RestartMonitor ends the monitor's processes in order and starts them anew; documents in print finish or
 	// fail first. Operators. Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000).
 	RestartMonitor(ctx context.Context, in *RestartMonitorRequest, opts ...grpc.CallOption) (*RestartMonitorResponse, error)
+	// ResumeMonitor starts a monitor at once that is quarantined or waits for its next start. Operators.
+	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PRINTER_STATE (1906) if it runs.
+	ResumeMonitor(ctx context.Context, in *ResumeMonitorRequest, opts ...grpc.CallOption) (*ResumeMonitorResponse, error)
 }
 
 type monitorsClient struct {
@@ -115,6 +119,16 @@ func (c *monitorsClient) RestartMonitor(ctx context.Context, in *RestartMonitorR
 	return out, nil
 }
 
+func (c *monitorsClient) ResumeMonitor(ctx context.Context, in *ResumeMonitorRequest, opts ...grpc.CallOption) (*ResumeMonitorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeMonitorResponse)
+	err := c.cc.Invoke(ctx, Monitors_ResumeMonitor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MonitorsServer is the server API for Monitors service.
 // All implementations must embed UnimplementedMonitorsServer
 // for forward compatibility.
@@ -135,6 +149,9 @@ type MonitorsServer interface {
 	// RestartMonitor ends the monitor's processes in order and starts them anew; documents in print finish or
 	// fail first. Operators. Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000).
 	RestartMonitor(context.Context, *RestartMonitorRequest) (*RestartMonitorResponse, error)
+	// ResumeMonitor starts a monitor at once that is quarantined or waits for its next start. Operators.
+	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PRINTER_STATE (1906) if it runs.
+	ResumeMonitor(context.Context, *ResumeMonitorRequest) (*ResumeMonitorResponse, error)
 	mustEmbedUnimplementedMonitorsServer()
 }
 
@@ -159,6 +176,9 @@ func (UnimplementedMonitorsServer) RemoveMonitor(context.Context, *RemoveMonitor
 }
 func (UnimplementedMonitorsServer) RestartMonitor(context.Context, *RestartMonitorRequest) (*RestartMonitorResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RestartMonitor not implemented")
+}
+func (UnimplementedMonitorsServer) ResumeMonitor(context.Context, *ResumeMonitorRequest) (*ResumeMonitorResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ResumeMonitor not implemented")
 }
 func (UnimplementedMonitorsServer) mustEmbedUnimplementedMonitorsServer() {}
 func (UnimplementedMonitorsServer) testEmbeddedByValue()                  {}
@@ -264,6 +284,24 @@ func _Monitors_RestartMonitor_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Monitors_ResumeMonitor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeMonitorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MonitorsServer).ResumeMonitor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Monitors_ResumeMonitor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MonitorsServer).ResumeMonitor(ctx, req.(*ResumeMonitorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Monitors_ServiceDesc is the grpc.ServiceDesc for Monitors service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -286,6 +324,10 @@ var Monitors_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RestartMonitor",
 			Handler:    _Monitors_RestartMonitor_Handler,
+		},
+		{
+			MethodName: "ResumeMonitor",
+			Handler:    _Monitors_ResumeMonitor_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

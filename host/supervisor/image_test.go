@@ -1,0 +1,78 @@
+//go:build linux
+
+package supervisor
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// TestImagesNoticeChange: a digest is remembered, and not beyond a change of the file,
+// whatever was done to its times.
+func TestImagesNoticeChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	check(t, os.WriteFile(path, []byte("one"), 0o700))
+	s := NewImages()
+	first, err := s.Digest(path)
+	check(t, err)
+	if len(s.known) != 0 {
+		t.Error("the digest of a file written just now is remembered: it could change within the clock's grain")
+	}
+	info, err := os.Stat(path)
+	check(t, err)
+	until(t, 10*time.Second, "the digest is remembered", func() bool {
+		_, err := s.Digest(path)
+		check(t, err)
+		return len(s.known) == 1
+	})
+	check(t, os.WriteFile(path, []byte("two"), 0o700)) // same inode, same size
+	check(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	second, err := s.Digest(path)
+	check(t, err)
+	if first == second {
+		t.Error("a change with the same size and time was not noticed")
+	}
+	_, err = s.Open(path, first)
+	wantKind(t, err, spoolerr.Precondition)
+	f, err := s.Open(path, second)
+	check(t, err)
+	check(t, f.Close())
+	check(t, os.Rename(path, path+".old"))
+	check(t, os.WriteFile(path, []byte("three"), 0o700))
+	_, err = s.Open(path, second)
+	wantKind(t, err, spoolerr.Precondition)
+}
+
+// TestImagesPipe: opening a named pipe waits for a writer, unless one takes care.
+func TestImagesPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	check(t, syscall.Mkfifo(path, 0o700))
+	done := make(chan error, 1)
+	go func() {
+		_, err := NewImages().Digest(path)
+		done <- err
+	}()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		wantKind(t, err, spoolerr.Invalid)
+	case <-limit.C:
+		t.Fatal("it waits for a writer")
+	}
+}
+
+func TestImagesUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root reads everything")
+	}
+	path := filepath.Join(t.TempDir(), "m")
+	check(t, os.WriteFile(path, []byte("x"), 0o100))
+	_, err := NewImages().Digest(path)
+	wantKind(t, err, spoolerr.Denied)
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -178,7 +177,7 @@ func (d *demo) show(ctx context.Context) error {
 	}
 	d.say("Port %s belongs to monitor %q, which is another process: pid %d.", demoPort, demoMonitor, before.GetPid())
 	sent := sha256.Sum256(d.doc)
-	job, err := d.api.submit(ctx, d.title, bytes.NewReader(d.doc))
+	job, err := d.api.submit(ctx, d.title, d.doc)
 	if err != nil {
 		return err
 	}
@@ -186,7 +185,7 @@ func (d *demo) show(ctx context.Context) error {
 	if err := d.kill(ctx, int(before.GetPid())); err != nil {
 		return err
 	}
-	if job, err = d.api.wait(ctx, job.GetId()); err != nil {
+	if job, err = waitJob(ctx, d.api.call, job); err != nil {
 		return err
 	}
 	d.say("Job %d is %s. Its attempts:", job.GetId(), job.GetState())

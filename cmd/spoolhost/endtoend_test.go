@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
 
 // These tests use the program as its user does: a real "serve" in a process of its own,
@@ -142,7 +143,7 @@ func TestMonitorKilledInMidDocument(t *testing.T) {
 	if err := slow.Wait(ctx, func(r []hosttest.Receipt) bool { return len(r) == 2 && r[1].SHA256 == sum }); err != nil {
 		t.Fatalf("the document did not arrive whole: %v; %+v", err, slow.Receipts())
 	}
-	if _, err := (&demoAPI{conn: mustDial(t, host.addr)}).wait(ctx, job.ID); err != nil {
+	if _, err := waitJob(ctx, testAPI(t, host.addr).call, &apiv1.Job{Id: job.ID}); err != nil {
 		t.Fatal(err)
 	}
 	s.json(&job, "job", "show", strconv.FormatUint(job.ID, 10))

@@ -244,20 +244,23 @@ func submitOnce(ctx context.Context, addr, printer string, doc []byte) (uint64, 
 // waitPrinted waits until every acknowledged job is recorded as printed.
 func waitPrinted(ctx context.Context, t *testing.T, addr string, l *ledger) {
 	t.Helper()
-	conn, err := dialTest(addr)
+	api := testAPI(t, addr)
+	for id := range l.acked {
+		if _, err := waitJob(ctx, api.call, &apiv1.Job{Id: id}); err != nil {
+			t.Errorf("job %d: %v", id, err)
+		}
+	}
+}
+
+// testAPI is a client that the test closes.
+func testAPI(t *testing.T, addr string) *demoAPI {
+	t.Helper()
+	api, err := dialDemo(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	for id := range l.acked {
-		job, err := (&demoAPI{conn: conn}).wait(ctx, id)
-		if err != nil {
-			t.Fatalf("job %d: %v", id, err)
-		}
-		if job.GetState() != "printed" {
-			t.Errorf("job %d is %s (%s)", id, job.GetState(), job.GetReason())
-		}
-	}
+	t.Cleanup(api.close)
+	return api
 }
 
 // checkReceipts: every acknowledged document arrived whole, and no document was on two
@@ -315,14 +318,4 @@ func checkAttempts(ctx context.Context, t *testing.T, addr string, receipts []ho
 			t.Errorf("job %d: %d whole copies, %d attempts, %d of them printed", id, whole[sum], attempts, printed)
 		}
 	}
-}
-
-func mustDial(t *testing.T, addr string) *grpc.ClientConn {
-	t.Helper()
-	conn, err := dialTest(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return conn
 }

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"sync"
-	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -120,9 +117,11 @@ func defaultData() string {
 	return filepath.Join(home, ".local", "state", "spoolhost")
 }
 
-// serve runs a host until ctx ends or the process gets a signal.
+// serve runs a host until ctx ends, which the first SIGINT or SIGTERM brings about. A
+// second one finds the system's own handling and ends the process: modules die with it,
+// accepted jobs are on disk.
 func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
-	ctx, stop := endOnSignals(ctx)
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	h, err := host.New(ctx, cfg)
 	if err != nil {
@@ -150,36 +149,6 @@ func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
 		return nil
 	}
 	return err
-}
-
-// endOnSignals gives a context that ends with the first SIGINT or SIGTERM. The second one
-// ends the process at once: modules die with it, accepted jobs are on disk.
-func endOnSignals(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		for first := true; ; first = false {
-			select {
-			case <-signals:
-				if !first {
-					os.Exit(1)
-				}
-				cancel()
-			case <-done:
-				return
-			}
-		}
-	}()
-	var once sync.Once
-	return ctx, func() {
-		cancel()
-		once.Do(func() {
-			signal.Stop(signals)
-			close(done)
-		})
-	}
 }
 
 func join(addrs []string) string {

@@ -200,7 +200,7 @@ func (c *Catalog) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	if m.Builtin {
-		return spoolerr.New(spoolerr.Denied, 0, "monitor %s comes with the host and cannot be removed", spool.Quote(m.Name))
+		return spoolerr.New(spoolerr.Precondition, spoolerr.CodeNotSupported, "monitor %s comes with the host and cannot be removed", spool.Quote(m.Name))
 	}
 	err = c.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Delete(monitorPrefix + spool.Fold(name)) })
 	if err != nil {

@@ -2,10 +2,12 @@ package spooler
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/supervisor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 )
@@ -84,6 +86,37 @@ func (s *Spooler) viewPrinter(pr *printer) PrinterView {
 	return v
 }
 
+// WhyWaiting says why a queued job does not print now; empty if nothing but other jobs is
+// in its way.
+func (s *Spooler) WhyWaiting(j *job.Job) string {
+	if j.State != job.Queued {
+		return ""
+	}
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pr := s.lookup(j.Printer)
+	switch {
+	case pr == nil:
+		return "printer " + spool.Quote(j.Printer) + " is gone"
+	case pr.Paused:
+		return "printer " + spool.Quote(pr.Name) + " is paused"
+	case !job.InWindow(j.StartTime, j.UntilTime, now):
+		return "it prints only " + hours(j.StartTime, j.UntilTime)
+	case !job.InWindow(pr.StartTime, pr.Until, now):
+		return "printer " + spool.Quote(pr.Name) + " prints only " + hours(pr.StartTime, pr.Until)
+	}
+	if state, reason := s.printerState(pr); state == "offline" || state == "missing" {
+		return reason
+	}
+	return ""
+}
+
+// hours gives a window in words.
+func hours(start, until uint32) string {
+	return fmt.Sprintf("between %02d:%02d and %02d:%02d UTC", start/60, start%60, until/60, until%60)
+}
+
 // printerState sums up the ports: one that works is enough.
 func (s *Spooler) printerState(pr *printer) (state, reason string) {
 	missing := 0
@@ -110,6 +143,8 @@ func (s *Spooler) printerState(pr *printer) (state, reason string) {
 		state = "printing"
 	case pr.Paused:
 		return "paused", reason
+	case !job.InWindow(pr.StartTime, pr.Until, s.cfg.Now()) && state == "idle" && reason == "":
+		return state, "it prints only " + hours(pr.StartTime, pr.Until)
 	case missing == len(pr.Ports):
 		return "missing", reason
 	case state == "":

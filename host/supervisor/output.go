@@ -235,20 +235,38 @@ func trimNewline(b []byte) []byte {
 	return b
 }
 
-// Write lets go-plugin's stdio streams end in the same place. Partial lines count as lines.
-func (o *output) Write(p []byte) (int, error) {
+// lineWriter cuts one of go-plugin's stdio streams, which come in pieces, into lines.
+type lineWriter struct {
+	out *output
+
+	mu   sync.Mutex
+	part []byte // of a line whose end has not come
+}
+
+var _ io.Writer = (*lineWriter)(nil)
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for rest := p; len(rest) > 0; {
-		n := len(rest)
-		for i, c := range rest {
-			if c == '\n' {
-				n = i + 1
-				break
-			}
+		piece, after, whole := bytes.Cut(rest, []byte("\n"))
+		room := maxLine - len(w.part)
+		w.part = append(w.part, piece[:min(len(piece), room)]...)
+		if whole {
+			w.out.add(w.part)
+			w.part = w.part[:0]
 		}
-		o.add(rest[:min(n, maxLine)])
-		rest = rest[n:]
+		rest = after
 	}
 	return len(p), nil
 }
 
-var _ io.Writer = (*output)(nil)
+// end takes an unfinished line as a line.
+func (w *lineWriter) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.part) > 0 {
+		w.out.add(w.part)
+		w.part = nil
+	}
+}

@@ -47,7 +47,9 @@ func FuzzOutput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o := newOutput(time.Now, func(l Line) { sane(t, l) })
 		o.consume(bufio.NewReader(strings.NewReader(string(data))))
-		_, _ = o.Write(data)
+		w := &lineWriter{out: o}
+		_, _ = w.Write(data)
+		w.end()
 		o.flush()
 		for _, l := range o.Tail() {
 			sane(t, l)
@@ -116,6 +118,26 @@ func TestLastWords(t *testing.T) {
 	}
 	if o.lastWords() != "panic: no paper" || o.panicText() != ": panic: no paper" {
 		t.Errorf("last words %q", o.lastWords())
+	}
+}
+
+// TestLineWriter: go-plugin's streams come in pieces of up to 1 KiB.
+func TestLineWriter(t *testing.T) {
+	o := newOutput(time.Now, nil)
+	w := &lineWriter{out: o}
+	for _, piece := range []string{"on", "e\n\ntw", "", "o\nlong ", strings.Repeat("x", 3*maxLine), "\nthree"} {
+		if n, err := w.Write([]byte(piece)); n != len(piece) || err != nil {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+	}
+	w.end()
+	w.end()
+	var got []string
+	for _, l := range o.Tail() {
+		got = append(got, l.Text[:min(len(l.Text), 6)])
+	}
+	if want := "one||two|long x|three"; strings.Join(got, "|") != want {
+		t.Errorf("lines %q, want %q", got, want)
 	}
 }
 

@@ -64,6 +64,8 @@ type Process struct {
 	conn   *grpc.ClientConn
 	server *grpc.Server
 	dialed dialed
+	// stdout and stderr take what go-plugin brings: its Serve redirects both in the module.
+	stdout, stderr *lineWriter
 
 	connected chan struct{} // closed when go-plugin's start has returned
 	served    chan struct{} // closed when the host services have ended
@@ -86,6 +88,7 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 		Incarnation: spec.Incarnation, Started: e.Now(), name: spec.Name, env: e,
 		out: newOutput(e.Now, sink), connected: make(chan struct{}), served: make(chan struct{}), done: make(chan struct{}),
 	}
+	p.stdout, p.stderr = &lineWriter{out: p.out}, &lineWriter{out: p.out}
 	if err := p.listen(spec, services); err != nil {
 		_ = image.Close()
 		return nil, err
@@ -141,8 +144,8 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 		SkipHostEnv:      true,
 		StartTimeout:     e.StartTimeout + time.Second, // connect's own deadline comes first
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       p.out,
-		SyncStderr:       p.out,
+		SyncStdout:       p.stdout,
+		SyncStderr:       p.stderr,
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
@@ -230,6 +233,8 @@ func (p *Process) cleanUp() {
 	<-p.served
 	p.closeClient()
 	p.dialed.close()
+	p.stdout.end()
+	p.stderr.end()
 	_ = p.run.image.Close() // if it was never launched
 	p.env.Orphans.Forget(p.Incarnation)
 	_ = os.RemoveAll(p.dir)

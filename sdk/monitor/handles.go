@@ -71,19 +71,26 @@ func lookup[T any](h *handles, handle uint64) (T, error) {
 // given up may still be running in the author's code; the next one waits for it, so that
 // its answer proves that the module obeys cancellation. leave must be called.
 func take[T any](ctx context.Context, h *handles, handle uint64) (v T, leave func(), err error) {
-	v, err = lookup[T](h, handle)
-	if err != nil {
+	turn := h.turn(handle) // nil, on which nobody waits, if the handle is not open
+	if v, err = lookup[T](h, handle); err != nil {
 		return v, nil, err
 	}
-	h.mu.Lock()
-	turn := h.entries[handle].turn
-	h.mu.Unlock()
 	select {
 	case turn <- struct{}{}:
-		return v, func() { <-turn }, nil
 	case <-ctx.Done():
 		return v, nil, spoolgrpc.ToStatus(spoolerr.As(ctx.Err(), spoolerr.Busy, "handle %d is still in an earlier call", handle))
 	}
+	if _, err := lookup[T](h, handle); err != nil { // the earlier call closed it
+		<-turn
+		return v, nil, err
+	}
+	return v, func() { <-turn }, nil
+}
+
+func (h *handles) turn(handle uint64) chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.entries[handle].turn
 }
 
 func isOptional[T any]() bool {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -19,12 +20,17 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-func jobToProto(spoolerName string, j *job.Job) *apiv1.Job {
+func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 	p := &apiv1.Job{
-		Id: j.ID, Spooler: spoolerName, Printer: j.Printer, Title: j.Title, User: j.User, State: string(j.State),
+		Id: j.ID, Spooler: sp.Name(), Printer: j.Printer, Title: j.Title, User: j.User, State: string(j.State),
 		Reason: j.Reason, Size: uint64(j.Document.Size), Sha256: j.Document.SHA256, Datatype: j.Datatype, //nolint:gosec // sizes are not negative
 		Priority: j.Priority, StartTime: j.StartTime, UntilTime: j.UntilTime, SubmittedAt: stamp(j.Submitted),
 		EndedAt: stamp(j.Ended), MayHavePrinted: j.MayHavePrinted,
+	}
+	if why := sp.WhyWaiting(j); why != "" && !strings.Contains(why, j.Reason) {
+		p.Reason = strings.TrimPrefix(j.Reason+"; "+why, "; ")
+	} else if why != "" {
+		p.Reason = why
 	}
 	if j.State == job.Printing && j.Intent != job.NoIntent {
 		p.Reason = fmt.Sprintf("the document is being stopped to %s it", j.Intent)

@@ -32,7 +32,7 @@ func (s *eventsServer) ListEvents(r *apiv1.ListEventsRequest, stream grpc.Server
 			return err
 		}
 	}
-	return stream.Context().Err()
+	return cutOff(stream.Context())
 }
 
 func eventToProto(e eventlog.Event) *apiv1.Event {

@@ -134,6 +134,10 @@ func (s *hostServer) explainWaiting(sp *spooler.Spooler, j *job.Job, resp *apiv1
 	if p.StartTime != p.UntilTime {
 		resp.Summary += fmt.Sprintf(" The printer prints only between %s and %s UTC.", clock(p.StartTime), clock(p.UntilTime))
 	}
+	if strings.Contains(sp.WhyWaiting(j), "prints only") {
+		resp.Advice = append(resp.Advice, fmt.Sprintf("It prints by itself when the hours begin. To have it sooner, move it to a printer "+
+			"without hours: spoolhost job move %d --printer NAME.", j.ID))
+	}
 }
 
 func (s *hostServer) explainPrinting(sp *spooler.Spooler, j *job.Job, resp *apiv1.ExplainResponse) {

@@ -43,7 +43,7 @@ func (s *jobsServer) SubmitJob(stream submitStream) error {
 	if err != nil {
 		return err
 	}
-	return stream.SendAndClose(&apiv1.SubmitJobResponse{Job: jobToProto(sp.Name(), j)})
+	return stream.SendAndClose(&apiv1.SubmitJobResponse{Job: jobToProto(sp, j)})
 }
 
 // submitReader gives the bytes of a submission. It ends only at the explicit end: a
@@ -114,7 +114,7 @@ func (s *jobsServer) ListJobs(r *apiv1.ListJobsRequest, stream listJobsStream) e
 	show := func(j *job.Job) bool {
 		return c.mayHandle(j) && (r.GetPrinter() == "" || spool.Fold(j.Printer) == spool.Fold(r.GetPrinter()))
 	}
-	out := &jobPages{spooler: sp.Name(), stream: stream, show: show}
+	out := &jobPages{spooler: sp, stream: stream, show: show}
 	active := sp.Queue().Active(r.GetPrinter())
 	if r.GetAll() {
 		if active, err = s.finished(stream.Context(), sp.Queue(), active, out); err != nil {
@@ -158,7 +158,7 @@ func (s *jobsServer) finished(ctx context.Context, q *job.Queue, active []*job.J
 
 // jobPages sends jobs in messages of a bounded number.
 type jobPages struct {
-	spooler string
+	spooler *spooler.Spooler
 	stream  listJobsStream
 	show    func(*job.Job) bool
 	page    []*apiv1.Job
@@ -206,7 +206,7 @@ func (s *jobsServer) GetJob(ctx context.Context, r *apiv1.GetJobRequest) (*apiv1
 	if err != nil {
 		return nil, err
 	}
-	return &apiv1.GetJobResponse{Job: jobToProto(sp.Name(), j)}, nil
+	return &apiv1.GetJobResponse{Job: jobToProto(sp, j)}, nil
 }
 
 func (s *jobsServer) WatchJob(r *apiv1.WatchJobRequest, stream grpc.ServerStreamingServer[apiv1.WatchJobResponse]) error {
@@ -231,7 +231,7 @@ func (s *jobsServer) WatchJob(r *apiv1.WatchJobRequest, stream grpc.ServerStream
 		}
 		if j.Revision != sentRevision || bytes != sentBytes {
 			sentRevision, sentBytes = j.Revision, bytes
-			if err := stream.Send(&apiv1.WatchJobResponse{Job: jobToProto(sp.Name(), j)}); err != nil {
+			if err := stream.Send(&apiv1.WatchJobResponse{Job: jobToProto(sp, j)}); err != nil {
 				return err
 			}
 		}
@@ -242,9 +242,15 @@ func (s *jobsServer) WatchJob(r *apiv1.WatchJobRequest, stream grpc.ServerStream
 		case <-changed:
 		case <-progress.C:
 		case <-ctx.Done():
-			return ctx.Err()
+			return cutOff(ctx)
 		}
 	}
+}
+
+// cutOff is how a stream without end of its own ends when its client leaves, which nobody
+// hears, or when the host stops.
+func cutOff(ctx context.Context) error {
+	return spoolerr.As(ctx.Err(), spoolerr.Unavailable, "the host is stopping; ask again when it is back")
 }
 
 // act checks the caller's right, changes the job, and gives it as it is then.
@@ -260,7 +266,7 @@ func (s *jobsServer) act(ctx context.Context, spoolerName string, id uint64, cha
 	if err != nil {
 		return nil, err
 	}
-	return jobToProto(sp.Name(), j), nil
+	return jobToProto(sp, j), nil
 }
 
 func (s *jobsServer) CancelJob(ctx context.Context, r *apiv1.CancelJobRequest) (*apiv1.CancelJobResponse, error) {

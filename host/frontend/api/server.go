@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/spoolhost/spoolhost/host/catalog"
@@ -49,9 +50,11 @@ type Server struct {
 const maxChunk = 1 << 20
 
 // New makes the server; it listens on nothing yet.
-func New(cfg Config) *Server {
+func New(cfg Config) *Server { return newServer(cfg, newPeerCredentials(cfg.Operators)) }
+
+func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	s := &Server{cfg: cfg, grpc: grpc.NewServer(
-		grpc.Creds(newPeerCredentials(cfg.Operators)),
+		grpc.Creds(who),
 		grpc.MaxRecvMsgSize(maxChunk+64<<10),
 		grpc.UnaryInterceptor(authorizeUnary),
 		grpc.StreamInterceptor(authorizeStream),

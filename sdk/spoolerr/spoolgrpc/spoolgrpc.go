@@ -82,10 +82,15 @@ func fromCode(c codes.Code) spoolerr.Kind {
 	}
 }
 
-// ToStatus gives the gRPC error for err; nil for nil.
+// ToStatus gives the gRPC error for err; nil for nil. What is a status already, such as
+// the Unimplemented of a method that is not served, stays what it is.
 func ToStatus(err error) error {
 	if err == nil {
 		return nil
+	}
+	var own *spoolerr.Error
+	if _, isStatus := err.(interface{ GRPCStatus() *status.Status }); isStatus && !errors.As(err, &own) { //nolint:errorlint // only a bare one
+		return err
 	}
 	kind, code := spoolerr.KindOf(err), spoolerr.CodeOf(err)
 	if code == spoolerr.CodeSuccess || !kind.Valid() {

@@ -28,7 +28,7 @@ type RegistryValue struct {
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	// The Windows layout.
 	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
-	// The data in words: text, a number, or hex.
+	// The data in words: text, a number, or hex. The strings of a REG_MULTI_SZ are separated by line feeds.
 	Text          string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

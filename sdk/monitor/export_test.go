@@ -1,0 +1,15 @@
+package monitor
+
+import (
+	"log/slog"
+
+	"google.golang.org/grpc"
+
+	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
+	"github.com/spoolhost/spoolhost/sdk/wire"
+)
+
+// Register serves a monitor as Serve does, without a process around it.
+func Register(s grpc.ServiceRegistrar, initialize Initialize, host *wire.Host, log *slog.Logger) {
+	monitorv2.RegisterPrintMonitorServer(s, newServer(initialize, host, log))
+}

@@ -40,7 +40,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if len(path) > most {
 		return nil, spoolerr.New(spoolerr.Invalid, 0, "socket path %s has %d bytes; the system allows %d: choose a shorter one", path, len(path), most)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // users must reach the socket
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "directory of socket %s", path)
 	}
 	if err := removeStale(ctx, path); err != nil {
@@ -50,7 +50,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err != nil {
 		return nil, listenError("unix:"+path, err)
 	}
-	if err := os.Chmod(path, 0o666); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(path, 0o666); err != nil {
 		_ = l.Close()
 		return nil, listenError("unix:"+path, err)
 	}

@@ -96,7 +96,7 @@ func (d *demo) run(ctx context.Context, keep bool) (retErr error) {
 	if d.dir, err = os.MkdirTemp("", "spoolhost-demo-"); err != nil {
 		return spoolerr.As(err, spoolerr.Unavailable, "temporary directory")
 	}
-	defer os.RemoveAll(d.dir) //nolint:errcheck // a temporary directory
+	defer func() { _ = os.RemoveAll(d.dir) }()
 	if d.sink, err = hosttest.NewSink(d.holdBack); err != nil {
 		return spoolerr.As(err, spoolerr.Unavailable, "the demo's printer")
 	}
@@ -210,9 +210,9 @@ func (d *demo) kill(ctx context.Context, pid int) error {
 	if err != nil {
 		return spoolerr.As(err, spoolerr.Unavailable, "cannot kill the monitor")
 	}
-	d.say("%s have reached the printer: the monitor is killed now (kill -9 %d).", size(uint64(d.sink.Receipts()[0].Bytes)), pid) //nolint:gosec // not negative
+	d.say("%s have reached the printer: the monitor is killed now (kill -9 %d).", size(uint64(d.sink.Receipts()[0].Bytes)), pid)
 	d.letGo()
-	after, err := d.api.successor(ctx, int32(pid)) //nolint:gosec // a pid
+	after, err := d.api.successor(ctx, int32(pid))
 	if err != nil {
 		return err
 	}

@@ -35,12 +35,12 @@ func makePDF(pages int) []byte {
 // picture is rings around a centre that wanders from page to page, with some grain.
 func picture(width, height, page int) []byte {
 	pix := make([]byte, 0, width*height)
-	grain := uint32(page)*2654435761 + 1 //nolint:gosec // any number will do
+	grain := uint32(page)*2654435761 + 1
 	for y := range height {
 		for x := range width {
 			dx, dy := x-width/2-10*page, y-height/2
 			grain = grain*1664525 + 1013904223
-			pix = append(pix, byte((dx*dx+dy*dy)>>7)+byte(grain>>28)) //nolint:gosec // wraps on purpose: that makes the rings
+			pix = append(pix, byte((dx*dx+dy*dy)>>7)+byte(grain>>28))
 		}
 	}
 	return pix

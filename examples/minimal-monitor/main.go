@@ -115,7 +115,7 @@ func (p *port) EndDoc(ctx context.Context, job spool.JobStatus) error {
 	if p.conn == nil {
 		return p.noDocument()
 	}
-	defer p.Close(ctx)
+	defer func() { _ = p.Close(ctx) }()
 	_ = p.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if err := p.conn.CloseWrite(); err != nil {
 		return p.failed(err)

@@ -153,7 +153,7 @@ func InWindow(start, until uint32, now time.Time) bool {
 		return true
 	}
 	now = now.UTC()
-	minute := uint32(now.Hour()*60 + now.Minute()) //nolint:gosec // 0 to 1439
+	minute := uint32(now.Hour()*60 + now.Minute())
 	if start < until {
 		return minute >= start && minute < until
 	}

@@ -24,7 +24,7 @@ func begin(j *Job, a Attempt, now time.Time) (*Job, error) {
 		return nil, wrongState(j, "begin printing")
 	}
 	j = j.clone()
-	a.Number, a.Started, a.Outcome, a.Tries = j.Earlier+uint32(len(j.Attempts))+1, now, Running, 1 //nolint:gosec // attempts are few
+	a.Number, a.Started, a.Outcome, a.Tries = j.Earlier+uint32(len(j.Attempts))+1, now, Running, 1
 	if n := len(j.Attempts); n > 0 && repeats(j.Attempts[n-1], a) {
 		// The device was not reached last time either: one record tells both.
 		a.Number, a.Tries, a.Started = j.Attempts[n-1].Number, j.Attempts[n-1].Tries+1, j.Attempts[n-1].Started
@@ -32,7 +32,7 @@ func begin(j *Job, a Attempt, now time.Time) (*Job, error) {
 	}
 	j.Attempts = append(j.Attempts, a)
 	if n := len(j.Attempts); n > maxAttemptRecords {
-		j.Earlier += uint32(n - maxAttemptRecords) //nolint:gosec // see above
+		j.Earlier += uint32(n - maxAttemptRecords)
 		j.Attempts = j.Attempts[n-maxAttemptRecords:]
 	}
 	j.State, j.Reason = Printing, ""

@@ -38,7 +38,7 @@ func (k keys) endeds() string            { return k.prefix + "ended/" }
 func (k keys) document(id string) string { return k.prefix + "document/" + id }
 
 func (k keys) ended(t time.Time, id uint64) string {
-	return k.endeds() + hex(uint64(t.UnixNano())) + "/" + hex(id) //nolint:gosec // times after 1970
+	return k.endeds() + hex(uint64(t.UnixNano())) + "/" + hex(id)
 }
 
 func hex(n uint64) string { return fmt.Sprintf("%016x", n) }
@@ -48,7 +48,7 @@ func (k keys) parseEnded(key string) (at time.Time, id uint64, ok bool) {
 	timePart, idPart, found := strings.Cut(strings.TrimPrefix(key, k.endeds()), "/")
 	nanos, err1 := strconv.ParseUint(timePart, 16, 63)
 	id, err2 := strconv.ParseUint(idPart, 16, 64)
-	return time.Unix(0, int64(nanos)), id, found && err1 == nil && err2 == nil //nolint:gosec // 63 bits
+	return time.Unix(0, int64(nanos)), id, found && err1 == nil && err2 == nil
 }
 
 // decode reads the record of a key that ends in the job's id. What no event could have
@@ -126,7 +126,7 @@ func (k keys) count(tx store.Tx, delta int64) error {
 	if err != nil {
 		return err
 	}
-	return putNumber(tx, k.finished(), uint64(max(0, int64(n)+delta))) //nolint:gosec // a count
+	return putNumber(tx, k.finished(), uint64(max(0, int64(n)+delta)))
 }
 
 // allocate gives the next id, for ever unique because it is committed with its job.

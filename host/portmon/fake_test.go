@@ -180,7 +180,7 @@ func (b *bench) print() job.Result {
 func (b *bench) printed() {
 	b.Helper()
 	want := make([]byte, b.doc.Size)
-	if _, err := b.src.ReadAt(want, 0); err != nil && err != io.EOF { //nolint:errorlint // bytes.Reader's
+	if _, err := b.src.ReadAt(want, 0); err != nil && err != io.EOF {
 		b.Fatal(err)
 	}
 	r := b.print()

@@ -188,7 +188,7 @@ func (s *Spooler) portFailed(p *port, text string) {
 	first := p.failures == 0
 	p.failures++
 	delay := min(firstRetry<<min(p.failures-1, 16), maxRetry)
-	delay += time.Duration(rand.Int64N(int64(delay) / 5)) //nolint:gosec // jitter
+	delay += time.Duration(rand.Int64N(int64(delay) / 5))
 	p.trouble, p.retryAt = text, s.cfg.Now().Add(delay)
 	s.setTimer(&p.timer, delay, func() { s.dispatchPort(p) })
 	s.mu.Unlock()

@@ -22,7 +22,7 @@ type attempt struct {
 	port    *port
 	rules   job.Rules
 	job     *job.Job
-	stop    context.Context //nolint:containedctx // ends when somebody stops the document
+	stop    context.Context
 	cancel  context.CancelCauseFunc
 }
 
@@ -75,7 +75,7 @@ func (a *attempt) run(ctx context.Context) {
 		a.unprintable(ctx, err)
 		return
 	}
-	defer doc.Close() //nolint:errcheck // it was only read
+	defer func() { _ = doc.Close() }()
 	open, err := s.ensureOpen(ctx, a.port)
 	if err != nil {
 		s.cfg.Queue.Return(a.job.ID)

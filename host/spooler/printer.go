@@ -156,59 +156,44 @@ func (r record) values() []registry.Value {
 		registry.Uint32("Priority", r.Priority), registry.Uint32("DefaultPriority", r.DefaultPriority),
 		registry.Uint32("StartTime", r.StartTime), registry.Uint32("UntilTime", r.Until),
 		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint32("Paused", flag(r.Paused)),
-		registry.Uint64("Created", uint64(r.Created.UnixNano())), //nolint:gosec // after 1970
+		registry.Uint64("Created", uint64(r.Created.UnixNano())),
 	}
 }
 
 // parseRecord is values in reverse; what is missing or damaged gets its default.
 func parseRecord(name string, values []registry.Value) record {
 	r := newRecord(name, time.Time{})
-	number := func(v registry.Value, to *uint32) {
-		if n, err := v.Number(); err == nil {
-			*to = uint32(n) //nolint:gosec // DWORDs
-		}
+	byName := make(map[string]registry.Value, len(values))
+	for _, v := range values {
+		byName[strings.ToLower(v.Name)] = v
 	}
-	text := func(v registry.Value, to *string) {
-		if s, err := v.Text(); err == nil {
+	text := func(name string, to *string) {
+		if s, err := byName[name].Text(); err == nil {
 			*to = s
 		}
 	}
-	var policy string
-	var keep, paused uint32
-	for _, v := range values {
-		switch strings.ToLower(v.Name) {
-		case "ports":
-			r.Ports, _ = v.List()
-		case "comment":
-			text(v, &r.Comment)
-		case "location":
-			text(v, &r.Location)
-		case "policy":
-			text(v, &policy)
-		case "maxattempts":
-			number(v, &r.Rules.MaxAttempts)
-		case "priority":
-			number(v, &r.Priority)
-		case "defaultpriority":
-			number(v, &r.DefaultPriority)
-		case "starttime":
-			number(v, &r.StartTime)
-		case "untiltime":
-			number(v, &r.Until)
-		case "keepprintedjobs":
-			number(v, &keep)
-		case "paused":
-			number(v, &paused)
-		case "created":
-			if n, err := v.Number(); err == nil {
-				r.Created = time.Unix(0, int64(n)).UTC() //nolint:gosec // written by values
-			}
+	number := func(name string, to *uint32) {
+		if n, err := byName[name].Number(); err == nil {
+			*to = uint32(n)
 		}
 	}
-	r.Rules.KeepPrinted, r.Paused = keep != 0, paused != 0
-	if policy != "" {
-		r.Rules.Policy = job.Policy(policy)
+	policy := string(r.Rules.Policy)
+	var keep, paused uint32
+	r.Ports, _ = byName["ports"].List()
+	text("comment", &r.Comment)
+	text("location", &r.Location)
+	text("policy", &policy)
+	number("maxattempts", &r.Rules.MaxAttempts)
+	number("priority", &r.Priority)
+	number("defaultpriority", &r.DefaultPriority)
+	number("starttime", &r.StartTime)
+	number("untiltime", &r.Until)
+	number("keepprintedjobs", &keep)
+	number("paused", &paused)
+	if n, err := byName["created"].Number(); err == nil {
+		r.Created = time.Unix(0, int64(n)).UTC()
 	}
+	r.Rules.Policy, r.Rules.KeepPrinted, r.Paused = job.Policy(policy), keep != 0, paused != 0
 	return r
 }
 

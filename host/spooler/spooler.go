@@ -65,7 +65,7 @@ type Spooler struct {
 
 	launched   chan struct{} // closed when Run has begun to start every monitor
 	background sync.WaitGroup
-	runCtx     context.Context //nolint:containedctx // the life of the spooler, which outlives any caller's context
+	runCtx     context.Context
 }
 
 // errShutdown stops documents that did not finish within the resource time-out.

@@ -342,14 +342,12 @@ func (s *Spooler) shutDown(ctx context.Context, inst *catalog.Instance, names []
 // moduleSaid passes a module's output on; warnings and errors become events.
 func (s *Spooler) moduleSaid(u *unit, l supervisor.Line) {
 	s.cfg.Logger.Debug("module output", "monitor", u.name, "level", l.Level, "text", l.Text)
-	severity := eventlog.Info
-	switch l.Level {
-	case "warn":
-		severity = eventlog.Warning
-	case "error":
-		severity = eventlog.Error
-	default:
+	if l.Level != "warn" && l.Level != "error" {
 		return
+	}
+	severity := eventlog.Warning
+	if l.Level == "error" {
+		severity = eventlog.Error
 	}
 	s.event(eventlog.ModuleLogLine, severity, eventlog.Monitor, u.name, "module of monitor "+spool.Quote(u.name)+" says: "+l.Text)
 }

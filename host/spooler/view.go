@@ -119,38 +119,31 @@ func hours(start, until uint32) string {
 
 // printerState sums up the ports: one that works is enough.
 func (s *Spooler) printerState(pr *printer) (state, reason string) {
-	missing := 0
-	printing := false
+	counts := make(map[string]int)
 	for _, name := range pr.Ports {
 		p := s.port(name)
 		portState, status := s.portState(p)
 		if status != "" && reason == "" {
 			reason = about(p, status)
 		}
-		switch portState {
-		case "printing":
-			a := s.running[p.job]
-			printing = printing || a != nil && spool.Fold(a.job.Printer) == spool.Fold(pr.Name)
-		case "missing":
-			missing++
-		case "waiting", "offline":
-		default:
-			state = "idle"
+		if a := s.running[p.job]; portState == "printing" && (a == nil || spool.Fold(a.job.Printer) != spool.Fold(pr.Name)) {
+			portState = "idle" // it prints for another printer
 		}
+		counts[portState]++
 	}
 	switch {
-	case printing:
-		state = "printing"
+	case counts["printing"] > 0:
+		return "printing", reason
 	case pr.Paused:
 		return "paused", reason
-	case !job.InWindow(pr.StartTime, pr.Until, s.cfg.Now()) && state == "idle" && reason == "":
-		return state, "it prints only " + hours(pr.StartTime, pr.Until)
-	case missing == len(pr.Ports):
+	case counts["missing"] == len(pr.Ports):
 		return "missing", reason
-	case state == "":
+	case counts["idle"]+counts["closed"] == 0:
 		return "offline", reason
+	case reason == "" && !job.InWindow(pr.StartTime, pr.Until, s.cfg.Now()):
+		return "idle", "it prints only " + hours(pr.StartTime, pr.Until)
 	}
-	return state, reason
+	return "idle", reason
 }
 
 // about names the port in front of what is said of it, if it does not say so itself.

@@ -57,7 +57,7 @@ func (b *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
 	case <-mine.done:
 	case <-ctx.Done():
 		if r.state.CompareAndSwap(queued, withdrawn) {
-			return skipped(b.path, ctx)
+			return skipped(ctx, b.path)
 		}
 		<-mine.done
 	}
@@ -141,7 +141,7 @@ func (b *Bolt) commit(mine *batch) error {
 func (b *Bolt) run(below *bbolt.Tx, requests []*request) (keys []string, err error) {
 	for _, r := range requests {
 		if r.ctx.Err() != nil || !r.state.CompareAndSwap(queued, started) {
-			r.err = skipped(b.path, r.ctx)
+			r.err = skipped(r.ctx, b.path)
 			continue
 		}
 		writes, err := b.call(below, true, r.fn)
@@ -211,6 +211,6 @@ func (b *Bolt) fail(err error) {
 	}
 }
 
-func skipped(path string, ctx context.Context) error {
+func skipped(ctx context.Context, path string) error {
 	return spoolerr.Wrap(ctx.Err(), "store %s was not changed", path)
 }

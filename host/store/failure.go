@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 
-	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -73,7 +72,7 @@ func closed(path string) error {
 func damage(err error) bool {
 	return errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrVersionMismatch) ||
 		errors.Is(err, berrors.ErrChecksum) || errors.Is(err, berrors.ErrInvalidMapping) ||
-		errors.Is(err, errTruncated) || errors.Is(err, bbolt.ErrBucketNotFound)
+		errors.Is(err, errTruncated) || errors.Is(err, berrors.ErrBucketNotFound)
 }
 
 // full counts a quota and a file size limit as a full disk: the remedy is the same. bbolt

@@ -40,7 +40,7 @@ func (b *Backoff) Failed(now time.Time) time.Duration {
 	}
 	delay := time.Duration(math.Min(float64(b.Max), float64(b.Base)*math.Pow(2, n-2)))
 	spread := float64(delay) * b.Jitter
-	return delay - time.Duration(spread/2) + time.Duration(rand.Float64()*spread) //nolint:gosec // jitter needs no secrecy
+	return delay - time.Duration(spread/2) + time.Duration(rand.Float64()*spread)
 }
 
 // Exhausted says that the failures have reached the limit: starting again by itself would

@@ -40,7 +40,7 @@ func openDevice(at *spot, patience time.Duration) (ports.Target, error) {
 		err = d.chooseWay()
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	return d, nil

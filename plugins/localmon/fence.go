@@ -84,7 +84,7 @@ func (f fence) enter(p string) (*spot, error) {
 	if path.Dir(rel) == "." {
 		return &spot{root, rel, p}, nil
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	parent, err := root.OpenRoot(path.Dir(rel))
 	if err != nil {
 		return nil, fileError(p, err)

@@ -194,7 +194,7 @@ func syncDir(dir *os.Root) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	// Some network file systems know no fsync of a directory; the name is theirs to keep.
 	if err := d.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
 		return err

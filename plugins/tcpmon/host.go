@@ -59,9 +59,10 @@ func checkHostName(host string) (remedy string) {
 	return ""
 }
 
+// labelCharacters are those of a host name's label, and the underscore that real ones have.
+const labelCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 func isLabel(s string) bool {
 	return s != "" && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-' &&
-		!strings.ContainsFunc(s, func(r rune) bool {
-			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
-		})
+		strings.Trim(s, labelCharacters) == ""
 }

@@ -133,7 +133,7 @@ func TestConfigPortEmptyValueIsTheDefault(t *testing.T) {
 
 func FuzzXcv(f *testing.F) {
 	for _, name := range []string{"AddPort", "ConfigPort", "DeletePort", "GetConfigInfo", "MonitorUI", "X"} {
-		f.Add(name, "", []byte(portconfig.Encode("lp1", map[string]string{"host": "a"})))
+		f.Add(name, "", portconfig.Encode("lp1", map[string]string{"host": "a"}))
 		f.Add(name, "lp1", portconfig.EncodeText("lp1"))
 		f.Add(name, `..\x`, make([]byte, 964))
 	}

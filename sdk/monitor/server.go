@@ -103,7 +103,7 @@ func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (
 	}
 	defer leave()
 	n, err := p.Write(ctx, r.GetData())
-	resp := &monitorv2.WritePortResponse{Written: uint32(max(n, 0))} //nolint:gosec // bounded by len(data), which the host checks
+	resp := &monitorv2.WritePortResponse{Written: uint32(max(n, 0))}
 	switch {
 	case errors.Is(err, spoolerr.NotReady):
 		resp.NotReady, resp.Reason = true, spoolgrpc.Clean(err.Error())

@@ -54,7 +54,9 @@ const (
 	kindCount
 )
 
-var kindNames = [kindCount]string{
+// kindNames is a table, never written to.
+var kindNames = [kindCount]string{ //nolint:gochecknoglobals // a constant, if Go had such
+
 	"internal", "invalid", "not found", "exists", "denied", "busy", "not ready", "timed out", "unavailable",
 	"unsupported", "cancelled", "corrupt", "no space", "exhausted", "more data", "no more items", "bad handle",
 	"module exited", "precondition",

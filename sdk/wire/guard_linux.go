@@ -14,7 +14,7 @@ const parentDied = unix.Signal(50)
 
 // init keeps main on the first thread, whose parent-death signal the launcher has set,
 // until dieWithParent can set it anew there. It does nothing in a process that is no module.
-func init() {
+func init() { //nolint:gochecknoinits // later the first thread cannot be had for sure
 	if os.Getenv(CookieKey) == CookieValue {
 		runtime.LockOSThread()
 	}

@@ -98,17 +98,17 @@ func TestPeerUID(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer l.Close() //nolint:errcheck // a test's
+			defer l.Close()
 			client, err := net.Dial(network, l.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer client.Close() //nolint:errcheck // a test's
+			defer client.Close()
 			conn, err := l.Accept()
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() //nolint:errcheck // a test's
+			defer conn.Close()
 			if uid, err := peerUID(conn); err != nil || uid != int64(os.Getuid()) {
 				t.Errorf("%d %v", uid, err)
 			}
@@ -122,8 +122,8 @@ func TestPeerUID(t *testing.T) {
 		})
 	}
 	a, c := net.Pipe()
-	defer a.Close() //nolint:errcheck // a test's
-	defer c.Close() //nolint:errcheck // a test's
+	defer a.Close()
+	defer c.Close()
 	if uid, err := peerUID(a); err == nil {
 		t.Errorf("a pipe has uid %d", uid)
 	}

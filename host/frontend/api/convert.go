@@ -23,7 +23,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 	p := &apiv1.Job{
 		Id: j.ID, Spooler: sp.Name(), Printer: j.Printer, Title: j.Title, User: j.User, State: string(j.State),
-		Reason: j.Reason, Size: uint64(j.Document.Size), Sha256: j.Document.SHA256, Datatype: j.Datatype, //nolint:gosec // sizes are not negative
+		Reason: j.Reason, Size: uint64(j.Document.Size), Sha256: j.Document.SHA256, Datatype: j.Datatype,
 		Priority: j.Priority, StartTime: j.StartTime, UntilTime: j.UntilTime, SubmittedAt: stamp(j.Submitted),
 		EndedAt: stamp(j.Ended), MayHavePrinted: j.MayHavePrinted,
 	}
@@ -39,7 +39,7 @@ func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 		p.Attempts = append(p.Attempts, &apiv1.Attempt{
 			Number: a.Number, Port: a.Port, Monitor: a.Monitor, Incarnation: a.Incarnation, Epoch: a.Epoch,
 			StartedAt: stamp(a.Started), EndedAt: stamp(a.Ended), Outcome: string(a.Outcome),
-			BytesSent: uint64(max(a.BytesSent, 0)), Error: a.Error, Tries: a.Tries, //nolint:gosec // not negative
+			BytesSent: uint64(max(a.BytesSent, 0)), Error: a.Error, Tries: a.Tries,
 		})
 	}
 	return p
@@ -50,7 +50,7 @@ func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {
 		Name: v.Name, Spooler: spoolerName, Ports: v.Ports, State: v.State, Reason: v.Reason, Paused: v.Paused,
 		Comment: v.Comment, Location: v.Location, Policy: v.Policy, MaxAttempts: v.MaxAttempts, Priority: v.Priority,
 		DefaultPriority: v.DefaultPriority, StartTime: v.StartTime, UntilTime: v.UntilTime,
-		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), CreatedAt: stamp(v.Created), //nolint:gosec // a count
+		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), CreatedAt: stamp(v.Created),
 	}
 }
 

@@ -120,13 +120,7 @@ func (s *hostServer) explainWaiting(sp *spooler.Spooler, j *job.Job, resp *apiv1
 		resp.Advice = append(resp.Advice, fmt.Sprintf("See to the device or its port; the job prints by itself when it works again. "+
 			"Or move it: spoolhost job move %d --printer NAME.", j.ID))
 	case "printing":
-		ahead := 0
-		for _, other := range sp.Queue().Active(j.Printer) {
-			if other.ID != j.ID && other.State != job.Held && (other.Priority > j.Priority || other.Priority == j.Priority && other.ID < j.ID) {
-				ahead++
-			}
-		}
-		resp.Summary += fmt.Sprintf(" Printer %s is printing; %d jobs are ahead of it.", quoted, ahead)
+		resp.Summary += fmt.Sprintf(" Printer %s is printing; %d jobs are ahead of it.", quoted, ahead(sp, j))
 	}
 	if j.StartTime != j.UntilTime {
 		resp.Summary += fmt.Sprintf(" It prints only between %s and %s UTC.", clock(j.StartTime), clock(j.UntilTime))
@@ -138,6 +132,17 @@ func (s *hostServer) explainWaiting(sp *spooler.Spooler, j *job.Job, resp *apiv1
 		resp.Advice = append(resp.Advice, fmt.Sprintf("It prints by itself when the hours begin. To have it sooner, move it to a printer "+
 			"without hours: spoolhost job move %d --printer NAME.", j.ID))
 	}
+}
+
+// ahead counts the jobs that will print before j.
+func ahead(sp *spooler.Spooler, j *job.Job) int {
+	n := 0
+	for _, other := range sp.Queue().Active(j.Printer) {
+		if other.ID != j.ID && other.State != job.Held && (other.Priority > j.Priority || other.Priority == j.Priority && other.ID < j.ID) {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *hostServer) explainPrinting(sp *spooler.Spooler, j *job.Job, resp *apiv1.ExplainResponse) {

@@ -16,7 +16,7 @@ type hostServer struct {
 func (s *hostServer) GetStatus(ctx context.Context, _ *apiv1.GetStatusRequest) (*apiv1.GetStatusResponse, error) {
 	c := callerOf(ctx)
 	resp := &apiv1.GetStatusResponse{
-		Version: s.cfg.Info.Version, Pid: int32(os.Getpid()), StartedAt: stamp(s.cfg.Info.Started), //nolint:gosec // a pid
+		Version: s.cfg.Info.Version, Pid: int32(os.Getpid()), StartedAt: stamp(s.cfg.Info.Started),
 		Data: s.cfg.Info.Data, Listen: s.cfg.Info.Listen(), Role: c.role.String(), User: c.name,
 	}
 	for _, sp := range s.cfg.Spoolers() {
@@ -28,10 +28,10 @@ func (s *hostServer) GetStatus(ctx context.Context, _ *apiv1.GetStatusRequest) (
 func statusOf(sp *spooler.Spooler, monitors int) *apiv1.SpoolerStatus {
 	st := &apiv1.SpoolerStatus{
 		Name: sp.Name(), State: sp.State(), Problems: sp.Problems(), Jobs: make(map[string]uint32),
-		Monitors: uint32(monitors), Ports: uint32(len(sp.Ports())), Printers: uint32(len(sp.Printers())), //nolint:gosec // counts
+		Monitors: uint32(monitors), Ports: uint32(len(sp.Ports())), Printers: uint32(len(sp.Printers())),
 	}
 	for state, n := range sp.Queue().States() {
-		st.Jobs[string(state)] = uint32(n) //nolint:gosec // a count
+		st.Jobs[string(state)] = uint32(n)
 	}
 	return st
 }

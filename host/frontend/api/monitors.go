@@ -46,7 +46,7 @@ func (s *monitorsServer) show(m catalog.Monitor) *apiv1.Monitor {
 			continue
 		}
 		proc := &apiv1.Process{
-			Pid: int32(v.PID), Spooler: sp.Name(), Incarnation: v.Incarnation, StartedAt: stamp(v.Started), Restarts: v.Restarts, //nolint:gosec // a pid
+			Pid: int32(v.PID), Spooler: sp.Name(), Incarnation: v.Incarnation, StartedAt: stamp(v.Started), Restarts: v.Restarts,
 		}
 		for _, l := range v.Log {
 			proc.Log = append(proc.Log, l.Time.UTC().Format("15:04:05.000")+" "+l.Level+" "+l.Text)

@@ -77,7 +77,7 @@ func (s *printersServer) PurgePrinter(ctx context.Context, r *apiv1.PurgePrinter
 		return nil, err
 	}
 	n, err := sp.PurgePrinter(ctx, r.GetName(), callerOf(ctx).name)
-	return &apiv1.PurgePrinterResponse{Cancelled: uint32(n)}, err //nolint:gosec // a count
+	return &apiv1.PurgePrinterResponse{Cancelled: uint32(n)}, err
 }
 
 func (s *printersServer) DeletePrinter(ctx context.Context, r *apiv1.DeletePrinterRequest) (*apiv1.DeletePrinterResponse, error) {

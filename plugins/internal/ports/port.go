@@ -102,7 +102,7 @@ func (p *Port) Write(ctx context.Context, b []byte) (int, error) {
 	if j.broken != nil {
 		return 0, j.broken
 	}
-	n, err := j.Target.Write(ctx, b)
+	n, err := j.Write(ctx, b)
 	j.sent += int64(n)
 	if n > 0 {
 		p.condition.working(ctx)

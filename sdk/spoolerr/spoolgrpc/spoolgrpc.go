@@ -89,7 +89,7 @@ func ToStatus(err error) error {
 		return nil
 	}
 	var own *spoolerr.Error
-	if _, isStatus := err.(interface{ GRPCStatus() *status.Status }); isStatus && !errors.As(err, &own) { //nolint:errorlint // only a bare one
+	if _, isStatus := err.(interface{ GRPCStatus() *status.Status }); isStatus && !errors.As(err, &own) {
 		return err
 	}
 	kind, code := spoolerr.KindOf(err), spoolerr.CodeOf(err)

@@ -33,7 +33,7 @@ func (p *Port) Has(capability string) bool { return p.caps.has(capability) }
 func (p *Port) StartDoc(ctx context.Context, doc spool.Doc) error {
 	_, err := p.monitor.client.StartDocPort(ctx, &monitorv2.StartDocPortRequest{Port: p.handle, Doc: &monitorv2.Doc{
 		JobId: doc.JobID, Printer: doc.Printer, Title: doc.Title, User: doc.User, Datatype: doc.Datatype,
-		Size: doc.Size, Attempt: int32(doc.Attempt), //nolint:gosec // attempts are few
+		Size: doc.Size, Attempt: int32(doc.Attempt),
 	}})
 	return spoolgrpc.FromStatus(err)
 }
@@ -71,7 +71,7 @@ func (p *Port) Read(ctx context.Context, buf []byte) (int, error) {
 	if err := p.need(monitor.CapReadPort); err != nil {
 		return 0, err
 	}
-	r, err := p.monitor.client.ReadPort(ctx, &monitorv2.ReadPortRequest{Port: p.handle, Max: uint32(len(buf))}) //nolint:gosec // bounded by the module's reply limit
+	r, err := p.monitor.client.ReadPort(ctx, &monitorv2.ReadPortRequest{Port: p.handle, Max: uint32(len(buf))})
 	if err != nil {
 		return 0, spoolgrpc.FromStatus(err)
 	}

@@ -181,14 +181,27 @@ func (a *attempt) finish(ctx context.Context, r job.Result) {
 		if errors.Is(err, spoolerr.Precondition) || errors.Is(err, spoolerr.NotFound) {
 			return
 		}
+		if delay > lastWhenStopping && s.isStopping() {
+			return // the next life finds the attempt open and settles it
+		}
 		t := time.NewTimer(delay)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return // the next life finds the attempt open and settles it
+			return
 		}
 	}
+}
+
+// lastWhenStopping is the longest pause between tries to record an end while the spooler
+// stops: a store that fails for good must not keep the host from ending.
+const lastWhenStopping = time.Second
+
+func (s *Spooler) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
 }
 
 // judge tells the port how it did.

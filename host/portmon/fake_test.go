@@ -29,6 +29,9 @@ type fakePort struct {
 	// stuck is set when a call was given up inside a module that does not obey: every
 	// later call waits for it in vain.
 	stuck bool
+	// quicker is how long before the deadline a stuck call ends, saying says.
+	quicker time.Duration
+	says    error
 
 	report func() error // SetJob, set by the bench
 	got    bytes.Buffer
@@ -61,6 +64,10 @@ func (f *fakePort) Write(ctx context.Context, p []byte) (int, error) {
 func (f *fakePort) EndDoc(ctx context.Context, status spool.JobStatus) error {
 	if status.Aborted() {
 		f.aborts++
+		if f.stuck && f.quicker > 0 {
+			deadline, _ := ctx.Deadline()
+			return errors.Join(pause(ctx, time.Until(deadline)-f.quicker), f.says)
+		}
 		if f.stuck {
 			return f.hang(ctx)
 		}

@@ -164,16 +164,21 @@ func timed(ctx context.Context, d time.Duration, call func(context.Context) erro
 	if err == nil || ctx.Err() != nil || errors.Is(err, spoolerr.Exited) {
 		return err
 	}
-	if limited.Err() != nil || endedEarly(limited, d, err) {
+	if overdue(limited, d, err) {
 		return errExpired
 	}
 	return err
 }
 
-// endedEarly says that the other end of the connection, which keeps the same deadline by
-// a timer of its own, gave the call up an instant before this end did.
-func endedEarly(limited context.Context, d time.Duration, err error) bool {
-	kind := spoolerr.KindOf(err)
+// overdue says that a call failed because its deadline came. The other end keeps the same
+// deadline by a timer of its own: its refusal (of a call that waits for an earlier one:
+// Busy) may be here before our own timer has fired, and is no answer of the module.
+func overdue(limited context.Context, d time.Duration, err error) bool {
 	deadline, _ := limited.Deadline()
-	return (kind == spoolerr.TimedOut || kind == spoolerr.Cancelled) && time.Until(deadline) < d/20
+	left := time.Until(deadline)
+	switch spoolerr.KindOf(err) {
+	case spoolerr.TimedOut, spoolerr.Cancelled, spoolerr.Busy:
+		return left < d/20
+	}
+	return left <= 0
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -186,6 +187,19 @@ func TestHangInEachCall(t *testing.T) {
 				b.killed(!obeys)
 			})
 		}
+	}
+}
+
+// The module's side of the connection gives the waiting call up, by its own timer, an
+// instant before the host's timer fires.
+func TestDeafModuleWhoseServerIsQuicker(t *testing.T) {
+	for _, kind := range []spoolerr.Kind{spoolerr.Busy, spoolerr.TimedOut, spoolerr.Cancelled} {
+		b := newBench(t, 100)
+		b.port.limits.Grace = 400 * time.Millisecond
+		b.blockIn("Write", false, func() {})
+		b.fake.quicker, b.fake.says = 10*time.Millisecond, spoolerr.New(kind, 0, "the handle is still in an earlier call")
+		b.ends(job.TimedOut)
+		b.killed(true)
 	}
 }
 

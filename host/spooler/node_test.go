@@ -243,7 +243,7 @@ func (n *node) outcomes(id uint64, want ...job.Outcome) {
 		got = append(got, a.Outcome)
 	}
 	if !slices.Equal(got, want) {
-		n.Errorf("attempts of job %d: %v, want %v", id, got, want)
+		n.Errorf("attempts of job %d: %v, want %v:\n%+v", id, got, want, n.job(id).Attempts)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestStopWithAFailingStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // a test's
+	defer db.Close()
 	queue, _, err := job.Open(t.Context(), fullDisk{db}, NodeName, time.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ const (
 type unit struct {
 	name    string
 	monitor catalog.Monitor
-	super   *supervisor.Supervisor
+	super   *supervisor.Supervisor[*supervisor.Process]
 	cancel  context.CancelFunc
 	done    chan struct{}
 	first   chan struct{} // closed when the first start has succeeded or failed
@@ -87,7 +87,7 @@ func (u *unit) notRunning() error {
 func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
 	life, cancel := context.WithCancel(ctx)
 	u := &unit{name: m.Name, monitor: m, cancel: cancel, done: make(chan struct{}), first: make(chan struct{}), state: unitStarting}
-	u.super = supervisor.New(supervisor.Config{
+	u.super = supervisor.New(supervisor.Config[*supervisor.Process]{
 		Start:       func(ctx context.Context) (*supervisor.Process, error) { return s.bring(ctx, u) },
 		Stop:        func(p *supervisor.Process, reason string) { s.takeDown(u, p, reason) },
 		Ended:       func(p *supervisor.Process) { s.lost(u, p) },

@@ -13,7 +13,7 @@ func TestQuarantine(t *testing.T) {
 	starts := make(chan struct{}, 100)
 	gaveUp := make(chan error, 1)
 	clock := time.Unix(0, 0)
-	s := New(Config{
+	s := New(Config[*Process]{
 		Start: func(context.Context) (*Process, error) {
 			starts <- struct{}{}
 			return nil, errors.New("broken")

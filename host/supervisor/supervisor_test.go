@@ -50,7 +50,7 @@ func TestBackoffJitter(t *testing.T) {
 // stage is a Supervisor with processes that are not real, and the record of what it did.
 type stage struct {
 	t      *testing.T
-	super  *Supervisor
+	super  *Supervisor[*Process]
 	events chan string
 	starts chan *Process // what the next Start gives; nil makes it fail
 	cancel context.CancelFunc
@@ -73,7 +73,7 @@ func newStage(t *testing.T, b Backoff) *stage {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stage{t: t, events: make(chan string, 100), starts: make(chan *Process), cancel: cancel, ended: make(chan struct{})}
-	s.super = New(Config{
+	s.super = New(Config[*Process]{
 		Start: func(ctx context.Context) (*Process, error) {
 			s.events <- "start"
 			select {
@@ -185,7 +185,7 @@ func TestSupervisorOfRealProcess(t *testing.T) {
 	var all []*Process
 	running := make(chan *Process, 10)
 	ctx, cancel := context.WithCancel(context.Background())
-	super := New(Config{
+	super := New(Config[*Process]{
 		Start: func(ctx context.Context) (*Process, error) {
 			p, err := env.Start(ctx, specFor("monitor"), noServices, nil)
 			if err == nil {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"path"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -11,6 +12,18 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
 )
+
+// observe tells who watches how long a call took and how it ended. It comes first, so that
+// it sees what the caller sees.
+func (p *Process) observe(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if p.env.Observed == nil || !strings.HasPrefix(method, "/spoolhost.") {
+		return call(ctx, method, req, reply, cc, opts...)
+	}
+	began := p.env.Now()
+	err := call(ctx, method, req, reply, cc, opts...)
+	p.env.Observed(p.name, path.Base(method), p.env.Now().Sub(began), spoolgrpc.FromStatus(err))
+	return err
+}
 
 // requireDeadline refuses a call that could hang for ever.
 func requireDeadline(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {

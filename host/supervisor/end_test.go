@@ -277,3 +277,42 @@ func TestErrorsOfProcess(t *testing.T) {
 		t.Errorf("Err is %v", p.Err())
 	}
 }
+
+// TestObserved: each call is told once, with what its caller was told.
+func TestObserved(t *testing.T) {
+	env := newEnv(t)
+	type seen struct {
+		module, method, failure string
+	}
+	var mu sync.Mutex
+	calls := map[seen]int{}
+	env.Observed = func(module, method string, took time.Duration, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		s := seen{module: module, method: method}
+		if err != nil {
+			s.failure = spoolerr.KindOf(err).String()
+		}
+		calls[s]++
+		if took < 0 {
+			t.Errorf("%s took %v", method, took)
+		}
+	}
+	p := start(t, env, "monitor")
+	c := open(t, p)
+	for range 3 {
+		c.do("cwd", "")
+	}
+	_, err := c.try("exit", "")
+	wantKind(t, err, spoolerr.Exited)
+	mu.Lock()
+	defer mu.Unlock()
+	for want, n := range map[seen]int{
+		{"test", "InitializePrintMonitor2", ""}: 1, {"test", "XcvOpenPort", ""}: 1,
+		{"test", "XcvDataPort", ""}: 3, {"test", "XcvDataPort", spoolerr.Exited.String()}: 1,
+	} {
+		if calls[want] != n {
+			t.Errorf("%d calls %v, want %d; all: %v", calls[want], want, n, calls)
+		}
+	}
+}

@@ -30,6 +30,8 @@ type Spec struct {
 	Args         []string
 	// Env is added to the allow-list, "NAME=value".
 	Env []string
+	// Limits is what the process may be and take.
+	Limits Limits
 	// Incarnation numbers this life of the module; it is never used twice.
 	Incarnation uint64
 
@@ -47,6 +49,10 @@ type Env struct {
 	// StartTimeout bounds launch and handshake; StopGrace the time from SIGTERM to SIGKILL.
 	StartTimeout, StopGrace time.Duration
 	Now                     func() time.Time
+	// Observed is told of each call to a module when it has ended: the module's name as
+	// Spec gives it, the method without its service, and the error as a *spoolerr.Error,
+	// nil if there is none. It may be called from many goroutines; nil is nobody.
+	Observed func(module, method string, took time.Duration, err error)
 }
 
 // Process is one incarnation of a module.
@@ -149,7 +155,7 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
-			grpc.WithChainUnaryInterceptor(requireDeadline, p.explainExit),
+			grpc.WithChainUnaryInterceptor(p.observe, requireDeadline, p.explainExit),
 			grpc.WithChainStreamInterceptor(p.dialed.intercept),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {

@@ -1,12 +1,14 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -21,20 +23,72 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/wire/monitorwire"
 )
 
-// Instance is a monitor bound to a spooler: its process and its handle.
+// Instance is a monitor bound to a spooler: its process and its handle. To a supervisor
+// it is a life of the monitor.
 type Instance struct {
 	*monitorwire.Monitor
 	Process *supervisor.Process
 
-	token     string
-	instances *instances
-	root      *registry.Root
+	token string
+	root  *registry.Root
+	group *group
+	pool  *pool
+	left  chan struct{} // closed when the instance has left a process that others share
+	gone  chan struct{} // closed when nothing of the instance is left
 }
+
+var _ supervisor.Life = (*Instance)(nil)
 
 // Revoke makes the instance's registry and callbacks refuse from now on.
 func (i *Instance) Revoke() {
-	i.instances.remove(i.token)
+	i.group.instances.remove(i.token)
 	_ = i.root.Close()
+}
+
+// Done is closed when the process has ended.
+func (i *Instance) Done() <-chan struct{} { return i.Process.Done() }
+
+// Err says, after Done, how the process ended.
+func (i *Instance) Err() error { return i.Process.Err() }
+
+// Released is closed when nothing of the instance is left: its process or, if others
+// share that, its place in it.
+func (i *Instance) Released() <-chan struct{} { return i.gone }
+
+// Shared says how many instances the process serves.
+func (i *Instance) Shared() int { return i.pool.users(i.group) }
+
+// Stop ends the instance, after its Shutdown: the last one of a process ends the process
+// in order. It returns when nothing of the instance is left.
+func (i *Instance) Stop(ctx context.Context, reason string) {
+	i.Revoke()
+	if i.pool.leave(i.group) {
+		i.Process.Stop(ctx, reason)
+	} else {
+		close(i.left)
+	}
+	<-i.gone
+}
+
+// Abandon ends an instance that did not start, or that does not answer its Shutdown. The
+// process is ended with it if nobody else uses it, or if it hangs: then it is of no use
+// to the others either.
+func (i *Instance) Abandon(reason string, hangs bool) {
+	i.Revoke()
+	if i.pool.leave(i.group) || hangs {
+		i.Process.Kill(reason)
+	} else {
+		close(i.left)
+	}
+	<-i.gone
+}
+
+func (i *Instance) awaitEnd() {
+	defer close(i.gone)
+	select {
+	case <-i.left:
+	case <-i.Process.Released():
+	}
 }
 
 // For says whom an instance is for.
@@ -44,46 +98,61 @@ type For struct {
 	Local     bool
 	Root      *registry.Root
 	Callbacks wire.Callbacks
-	// Log receives the module's output, Complain what was put right of its replies.
+	// Log receives the module's output, Complain what was put right of its replies. The
+	// output of a process that several spoolers share goes to all of them.
 	Log      func(supervisor.Line)
 	Complain func(text string)
 }
 
-// Bind launches a monitor for a spooler and calls InitializePrintMonitor2.
+// Bind launches a monitor for a spooler, or joins the process that others of the host
+// share, and calls InitializePrintMonitor2.
 func (c *Catalog) Bind(ctx context.Context, m Monitor, who For) (_ *Instance, retErr error) {
-	held := &instances{}
-	p, err := c.launch(ctx, m, held.register, who.Log)
+	g, err := c.pool.enter(ctx, m, who.Log)
 	if err != nil {
 		return nil, err
 	}
+	i := &Instance{
+		Process: g.process, token: rand.Text(), root: who.Root, group: g, pool: &c.pool,
+		left: make(chan struct{}), gone: make(chan struct{}),
+	}
+	go i.awaitEnd()
 	defer func() {
 		if retErr != nil {
-			p.Kill("its initialisation failed")
-			<-p.Released()
+			i.Abandon("its initialisation failed", errors.Is(retErr, spoolerr.TimedOut))
 		}
 	}()
-	if err := c.checkKind(ctx, p, m); err != nil {
-		return nil, err
-	}
 	handle, err := who.Root.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{Process: p, token: rand.Text(), instances: held, root: who.Root}
-	held.add(i.token, instance{root: who.Root, callbacks: who.Callbacks})
-	call, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
+	g.instances.add(i.token, instance{root: who.Root, callbacks: who.Callbacks, log: who.Log})
+	call, cancel := context.WithTimeout(ctx, c.callTimeout(m))
 	defer cancel()
-	i.Monitor, err = monitorwire.Initialize(call, p.Conn(), monitorwire.Init{
-		Token: i.token, Root: uint64(handle), MonitorName: m.Name, ServerName: who.Spooler, Local: who.Local, Complain: who.Complain,
+	i.Monitor, err = monitorwire.Initialize(call, g.process.Conn(), monitorwire.Init{
+		Token: i.token, Root: uint64(handle), MonitorName: m.Name, ServerName: who.Spooler, Local: who.Local,
+		Handles: &g.handles, Complain: who.Complain,
 	})
 	if err != nil {
-		i.Revoke()
 		return nil, spoolerr.Wrap(err, "InitializePrintMonitor2 of monitor %s failed", spool.Quote(m.Name))
 	}
 	return i, nil
 }
 
+// launch starts a process of a monitor and makes sure that it is one.
 func (c *Catalog) launch(ctx context.Context, m Monitor, services func(grpc.ServiceRegistrar), log func(supervisor.Line)) (*supervisor.Process, error) {
+	p, err := c.start(ctx, m, services, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkKind(ctx, p, m); err != nil {
+		p.Kill("it is not what was installed")
+		<-p.Released()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (c *Catalog) start(ctx context.Context, m Monitor, services func(grpc.ServiceRegistrar), log func(supervisor.Line)) (*supervisor.Process, error) {
 	incarnation, err := c.nextIncarnation(ctx)
 	if err != nil {
 		return nil, err
@@ -120,8 +189,8 @@ type Description struct {
 	Services, Capabilities []string
 }
 
-func (c *Catalog) describe(ctx context.Context, p *supervisor.Process) (Description, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
+func (c *Catalog) describe(ctx context.Context, p *supervisor.Process, m Monitor) (Description, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.callTimeout(m))
 	defer cancel()
 	r, err := pluginv1.NewPluginClient(p.Conn()).Describe(ctx, &pluginv1.DescribeRequest{})
 	if err != nil {
@@ -142,7 +211,7 @@ func text(s string, most int) string {
 
 // describeOnce launches a module only to ask what it is.
 func (c *Catalog) describeOnce(ctx context.Context, m Monitor) (Description, error) {
-	p, err := c.launch(ctx, m, (&instances{}).register, nil)
+	p, err := c.start(ctx, m, (&instances{}).register, nil)
 	if err != nil {
 		return Description{}, err
 	}
@@ -150,15 +219,19 @@ func (c *Catalog) describeOnce(ctx context.Context, m Monitor) (Description, err
 		p.Kill("it was only asked to describe itself")
 		<-p.Released()
 	}()
-	d, err := c.describe(ctx, p)
+	d, err := c.describe(ctx, p, m)
 	if err != nil {
 		return d, err
 	}
 	return d, checkMonitor(d, m)
 }
 
+func (c *Catalog) callTimeout(m Monitor) time.Duration {
+	return cmp.Or(m.CallTimeout, c.cfg.CallTimeout)
+}
+
 func (c *Catalog) checkKind(ctx context.Context, p *supervisor.Process, m Monitor) error {
-	d, err := c.describe(ctx, p)
+	d, err := c.describe(ctx, p, m)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,15 @@ type Monitor struct {
 	Added         time.Time `json:"added"`
 	// Builtin marks the monitors that come with the host; they are not stored.
 	Builtin bool `json:"-"`
+	// Options are what the operator chose for it; they are stored apart.
+	Options `json:"-"`
 	// Env is added to the module's environment; only the host's own tests set it.
 	Env []string `json:"-"`
+}
+
+// same says whether one process can be both.
+func (m Monitor) same(o Monitor) bool {
+	return m.Name == o.Name && m.Path == o.Path && m.Digest == o.Digest && slices.Equal(m.Args, o.Args) && m.Options == o.Options
 }
 
 // Config is what a catalog needs.
@@ -53,6 +60,8 @@ type Config struct {
 type Catalog struct {
 	cfg Config
 
+	pool pool
+
 	mu       sync.RWMutex
 	monitors map[string]Monitor // by folded name
 }
@@ -68,6 +77,7 @@ type Problem struct {
 // Open reads the installed monitors. Records that are damaged are reported and left alone.
 func Open(ctx context.Context, cfg Config) (*Catalog, []Problem, error) {
 	c := &Catalog{cfg: cfg, monitors: make(map[string]Monitor)}
+	c.pool.launch = c.launch
 	for _, b := range cfg.Builtins {
 		digest, err := cfg.Env.Images.Digest(b.Path)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/supervisor"
 	hostservicev1 "github.com/spoolhost/spoolhost/proto/spoolhost/hostservice/v1"
 	sdkregistry "github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -29,6 +30,7 @@ type instances struct {
 type instance struct {
 	root      *registry.Root
 	callbacks wire.Callbacks
+	log       func(supervisor.Line)
 }
 
 func (s *instances) register(r grpc.ServiceRegistrar) {
@@ -60,6 +62,21 @@ func (s *instances) get(token string) (instance, error) {
 			"the spooler handle is not valid: it was never given to this module, or its instance was shut down"))
 	}
 	return i, nil
+}
+
+// said passes what the module wrote to everybody who uses it.
+func (s *instances) said(l supervisor.Line) {
+	s.mu.Lock()
+	logs := make([]func(supervisor.Line), 0, len(s.byToken))
+	for _, i := range s.byToken {
+		if i.log != nil {
+			logs = append(logs, i.log)
+		}
+	}
+	s.mu.Unlock()
+	for _, log := range logs {
+		log(l)
+	}
 }
 
 type spoolerServer struct {

@@ -100,7 +100,7 @@ func (s *Spooler) release(ctx context.Context, p *port) {
 
 func (s *Spooler) detach(ctx context.Context, u *unit, name string, open *portmon.Port) {
 	if inst := s.instanceOf(u); inst != nil {
-		_ = s.limited(ctx, func(ctx context.Context) error { return inst.NotifyUnusedPorts(ctx, []string{name}) })
+		_ = u.limited(ctx, func(ctx context.Context) error { return inst.NotifyUnusedPorts(ctx, []string{name}) })
 	}
 	if err := open.Close(ctx); err != nil && !errors.Is(err, spoolerr.Exited) {
 		s.cfg.Logger.Warn("closing a port", "port", name, "error", err)
@@ -157,7 +157,7 @@ func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error
 	case inst == nil:
 		return nil, spoolerr.New(spoolerr.Unavailable, 0, "port %s: its monitor %s is not running", spool.Quote(p.name), spool.Quote(u.name))
 	}
-	open, err := portmon.Open(ctx, inst, inst.Process, p.name, s.cfg.Limits)
+	open, err := portmon.Open(ctx, inst, inst.Process, p.name, u.limits)
 	if err != nil {
 		if !errors.Is(err, spoolerr.Exited) {
 			s.portFailed(p, "it cannot be opened: "+err.Error())
@@ -165,7 +165,7 @@ func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error
 		}
 		return nil, err
 	}
-	if err := s.limited(ctx, func(ctx context.Context) error { return inst.NotifyUsedPorts(ctx, []string{p.name}) }); err != nil {
+	if err := u.limited(ctx, func(ctx context.Context) error { return inst.NotifyUsedPorts(ctx, []string{p.name}) }); err != nil {
 		s.cfg.Logger.Warn("NotifyUsedPorts", "port", p.name, "error", err)
 	}
 	s.mu.Lock()
@@ -206,13 +206,6 @@ func (s *Spooler) portWorked(p *port) {
 	if recovered {
 		s.event(eventlog.PortRecovered, eventlog.Info, eventlog.Port, p.name, "port "+spool.Quote(p.name)+" works again")
 	}
-}
-
-// limited runs a control call under its deadline.
-func (s *Spooler) limited(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.Call)
-	defer cancel()
-	return call(ctx)
 }
 
 // AddPort has a monitor add a port.
@@ -321,6 +314,6 @@ func (s *Spooler) xcv(ctx context.Context, u *unit, c xcv.Command) error {
 	if inst == nil {
 		return u.notRunning()
 	}
-	_, err := xcv.Do(ctx, inst, s.cfg.Limits.Call, c)
+	_, err := xcv.Do(ctx, inst, u.limits.Call, c)
 	return err
 }

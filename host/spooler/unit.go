@@ -1,6 +1,7 @@
 package spooler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ const (
 type unit struct {
 	name    string
 	monitor catalog.Monitor
-	super   *supervisor.Supervisor[*supervisor.Process]
+	limits  portmon.Limits
+	super   *supervisor.Supervisor[*catalog.Instance]
 	cancel  context.CancelFunc
 	done    chan struct{}
 	first   chan struct{} // closed when the first start has succeeded or failed
@@ -50,6 +52,22 @@ type unit struct {
 	changes  uint64            // ports added and deleted
 	timer    *time.Timer       // for enumerateSoon
 	tail     []supervisor.Line // of the last incarnation that ended
+}
+
+// limitsOf gives the deadlines of a monitor: the host's, but for what its operator chose.
+func (s *Spooler) limitsOf(m catalog.Monitor) portmon.Limits {
+	return portmon.Limits{
+		Call:     cmp.Or(m.CallTimeout, s.cfg.Limits.Call),
+		Resource: cmp.Or(m.ResourceTimeout, s.cfg.Limits.Resource),
+		Grace:    cmp.Or(m.KillGrace, s.cfg.Limits.Grace),
+	}
+}
+
+// limited runs a control call under its deadline.
+func (u *unit) limited(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, u.limits.Call)
+	defer cancel()
+	return call(ctx)
 }
 
 // ready says that the unit can be given work. A process that has ended, or that the host
@@ -86,11 +104,11 @@ func (u *unit) notRunning() error {
 // startUnit begins to keep a monitor running.
 func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
 	life, cancel := context.WithCancel(ctx)
-	u := &unit{name: m.Name, monitor: m, cancel: cancel, done: make(chan struct{}), first: make(chan struct{}), state: unitStarting}
-	u.super = supervisor.New(supervisor.Config[*supervisor.Process]{
-		Start:       func(ctx context.Context) (*supervisor.Process, error) { return s.bring(ctx, u) },
-		Stop:        func(p *supervisor.Process, reason string) { s.takeDown(u, p, reason) },
-		Ended:       func(p *supervisor.Process) { s.lost(u, p) },
+	u := &unit{name: m.Name, monitor: m, limits: s.limitsOf(m), cancel: cancel, done: make(chan struct{}), first: make(chan struct{}), state: unitStarting}
+	u.super = supervisor.New(supervisor.Config[*catalog.Instance]{
+		Start:       func(ctx context.Context) (*catalog.Instance, error) { return s.bring(ctx, u) },
+		Stop:        func(i *catalog.Instance, reason string) { s.takeDown(u, i, reason) },
+		Ended:       func(i *catalog.Instance) { s.lost(u, i) },
 		Waiting:     func(err error, delay time.Duration) { s.unitWaits(u, err, delay) },
 		Quarantined: func(err error) { s.unitQuarantined(u, err) },
 		Backoff:     supervisor.DefaultBackoff(), Now: s.cfg.Now,
@@ -110,7 +128,7 @@ func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
 // bring launches a monitor and makes it ready: initialise, list the ports, open those
 // that printers use. Each monitor takes these steps on its own, so that one that hangs
 // delays no other.
-func (s *Spooler) bring(ctx context.Context, u *unit) (_ *supervisor.Process, retErr error) {
+func (s *Spooler) bring(ctx context.Context, u *unit) (_ *catalog.Instance, retErr error) {
 	defer u.once.Do(func() { close(u.first) })
 	s.setUnit(u, unitStarting, "")
 	inst, err := s.cfg.Catalog.Bind(ctx, u.monitor, catalog.For{
@@ -125,13 +143,11 @@ func (s *Spooler) bring(ctx context.Context, u *unit) (_ *supervisor.Process, re
 	}
 	defer func() {
 		if retErr != nil {
-			inst.Revoke()
-			inst.Process.Kill("its start failed")
-			<-inst.Process.Released()
+			inst.Abandon("its start failed", errors.Is(retErr, spoolerr.TimedOut))
 		}
 	}()
 	var ports []spool.PortInfo
-	err = s.limited(ctx, func(ctx context.Context) (err error) {
+	err = u.limited(ctx, func(ctx context.Context) (err error) {
 		ports, err = inst.EnumPorts(ctx)
 		return err
 	})
@@ -145,7 +161,7 @@ func (s *Spooler) bring(ctx context.Context, u *unit) (_ *supervisor.Process, re
 	s.mu.Unlock()
 	s.event(eventlog.MonitorStarted, eventlog.Info, eventlog.Monitor, u.name,
 		fmt.Sprintf("monitor %s is running as process %d, incarnation %d, with %d ports", spool.Quote(u.name), inst.Process.PID, inst.Process.Incarnation, len(ports)))
-	return inst.Process, nil
+	return inst, nil
 }
 
 // list takes over what EnumPorts said, and opens what printers use; s.mu is held.
@@ -198,7 +214,7 @@ func (s *Spooler) enumerate(ctx context.Context, u *unit) error {
 	if inst == nil {
 		return nil // it is asked when it starts
 	}
-	return s.limited(ctx, func(ctx context.Context) error {
+	return u.limited(ctx, func(ctx context.Context) error {
 		ports, err := inst.EnumPorts(ctx)
 		if err != nil {
 			return err
@@ -226,8 +242,8 @@ func (s *Spooler) setUnit(u *unit, state unitState, reason string) {
 
 // lost is called when a monitor's process ended by itself. Documents in it end through
 // their own failing calls.
-func (s *Spooler) lost(u *unit, p *supervisor.Process) {
-	err := p.Err()
+func (s *Spooler) lost(u *unit, i *catalog.Instance) {
+	err := i.Err()
 	s.forget(u, unitStarting, err.Error())
 	s.event(eventlog.MonitorExited, eventlog.Warning, eventlog.Monitor, u.name,
 		fmt.Sprintf("monitor %s: %s; it is started again", spool.Quote(u.name), err))
@@ -271,12 +287,11 @@ func (s *Spooler) unitQuarantined(u *unit, err error) {
 
 // takeDown ends a running monitor in order: its documents finish or fail within the
 // resource time-out, its ports are closed, its instance is shut down, its process ends.
-func (s *Spooler) takeDown(u *unit, p *supervisor.Process, reason string) {
+func (s *Spooler) takeDown(u *unit, inst *catalog.Instance, reason string) {
 	s.setUnit(u, unitStopping, reason)
 	s.waitIdle(u)
 	ctx := context.Background()
 	s.mu.Lock()
-	inst := u.instance
 	var open []*portmon.Port
 	var names []string
 	for _, port := range s.ports {
@@ -286,10 +301,13 @@ func (s *Spooler) takeDown(u *unit, p *supervisor.Process, reason string) {
 		}
 	}
 	s.mu.Unlock()
-	s.shutDown(ctx, inst, names, open)
+	err := s.shutDown(ctx, u, inst, names, open)
 	s.forget(u, unitStopping, reason)
-	p.Stop(ctx, reason)
-	<-p.Released()
+	if errors.Is(err, spoolerr.TimedOut) {
+		inst.Abandon(reason+"; it did not answer", true)
+	} else {
+		inst.Stop(ctx, reason)
+	}
 }
 
 // waitIdle waits until no port of the unit is in use, and stops what has not finished
@@ -300,7 +318,7 @@ func (s *Spooler) waitIdle(u *unit) {
 		defer close(idle)
 		u.working.Wait()
 	}()
-	limit := time.NewTimer(s.cfg.Limits.Resource)
+	limit := time.NewTimer(u.limits.Resource)
 	defer limit.Stop()
 	select {
 	case <-idle:
@@ -309,7 +327,7 @@ func (s *Spooler) waitIdle(u *unit) {
 	}
 	s.mu.Lock()
 	for _, port := range s.ports {
-		if port.unit == u && port.job != 0 {
+		if port.holder == u && port.job != 0 {
 			s.stopAttempt(port.job, errShutdown)
 		}
 	}
@@ -319,24 +337,21 @@ func (s *Spooler) waitIdle(u *unit) {
 
 // shutDown makes the last calls to an instance. A module that does not answer one of
 // them gets no more.
-func (s *Spooler) shutDown(ctx context.Context, inst *catalog.Instance, names []string, open []*portmon.Port) {
-	if inst == nil {
-		return
-	}
-	err := s.limited(ctx, func(ctx context.Context) error { return inst.NotifyUnusedPorts(ctx, names) })
+func (s *Spooler) shutDown(ctx context.Context, u *unit, inst *catalog.Instance, names []string, open []*portmon.Port) error {
+	err := u.limited(ctx, func(ctx context.Context) error { return inst.NotifyUnusedPorts(ctx, names) })
 	for _, port := range open {
-		if err != nil && spoolerr.KindOf(err) == spoolerr.TimedOut {
+		if errors.Is(err, spoolerr.TimedOut) {
 			break
 		}
 		err = port.Close(ctx)
 	}
-	if err == nil || spoolerr.KindOf(err) != spoolerr.TimedOut {
-		err = s.limited(ctx, inst.Shutdown)
+	if !errors.Is(err, spoolerr.TimedOut) {
+		err = u.limited(ctx, inst.Shutdown)
 	}
 	if err != nil {
-		s.cfg.Logger.Warn("shutting a monitor down", "monitor", inst.Process.PID, "error", err)
+		s.cfg.Logger.Warn("shutting a monitor down", "monitor", u.name, "pid", inst.Process.PID, "error", err)
 	}
-	inst.Revoke()
+	return err
 }
 
 // moduleSaid passes a module's output on; warnings and errors become events.

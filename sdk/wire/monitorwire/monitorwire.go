@@ -8,7 +8,6 @@ package monitorwire
 
 import (
 	"context"
-	"sync"
 
 	"google.golang.org/grpc"
 
@@ -30,6 +29,8 @@ type Init struct {
 	MonitorName string
 	ServerName  string
 	Local       bool
+	// Handles are those of the process, if it serves more than this instance; nil if not.
+	Handles *Handles
 	// Complain is told of replies that were put right rather than refused. It may be nil.
 	Complain func(text string)
 }
@@ -40,9 +41,7 @@ type Monitor struct {
 	handle   uint64
 	caps     capabilities
 	complain func(string)
-
-	mu   sync.Mutex
-	open map[uint64]struct{} // handles of ports and Xcv channels given so far and not closed
+	handles  *Handles
 }
 
 var (
@@ -61,12 +60,15 @@ func Initialize(ctx context.Context, conn grpc.ClientConnInterface, init Init) (
 	if err != nil {
 		return nil, spoolgrpc.FromStatus(err)
 	}
-	if r.GetMonitor() == 0 {
-		return nil, broken("InitializePrintMonitor2 returned handle 0")
-	}
 	m := &Monitor{
 		client: client, handle: r.GetMonitor(), caps: newCapabilities(r.GetCapabilities()),
-		complain: init.Complain, open: make(map[uint64]struct{}),
+		complain: init.Complain, handles: init.Handles,
+	}
+	if m.handles == nil {
+		m.handles = &Handles{}
+	}
+	if err := m.handles.claim(m, "InitializePrintMonitor2", m.handle); err != nil {
+		return nil, err
 	}
 	if m.complain == nil {
 		m.complain = func(string) {}
@@ -112,7 +114,7 @@ func (m *Monitor) OpenPort(ctx context.Context, name string) (monitor.Port, erro
 	if err != nil {
 		return nil, spoolgrpc.FromStatus(err)
 	}
-	if err := m.claim("OpenPort", r.GetPort()); err != nil {
+	if err := m.handles.claim(m, "OpenPort", r.GetPort()); err != nil {
 		return nil, err
 	}
 	return &Port{monitor: m, handle: r.GetPort(), caps: newCapabilities(r.GetCapabilities())}, nil
@@ -126,7 +128,7 @@ func (m *Monitor) XcvOpenPort(ctx context.Context, object string, granted spool.
 	if err != nil {
 		return nil, spoolgrpc.FromStatus(err)
 	}
-	if err := m.claim("XcvOpenPort", r.GetXcv()); err != nil {
+	if err := m.handles.claim(m, "XcvOpenPort", r.GetXcv()); err != nil {
 		return nil, err
 	}
 	return &xcv{monitor: m, handle: r.GetXcv()}, nil
@@ -134,6 +136,7 @@ func (m *Monitor) XcvOpenPort(ctx context.Context, object string, granted spool.
 
 // Shutdown ends the instance.
 func (m *Monitor) Shutdown(ctx context.Context) error {
+	m.handles.releaseAll(m)
 	_, err := m.client.Shutdown(ctx, &monitorv2.ShutdownRequest{Monitor: m.handle})
 	return spoolgrpc.FromStatus(err)
 }
@@ -163,27 +166,6 @@ func (m *Monitor) PowerEvent(ctx context.Context, event spool.PowerEvent) error 
 	}
 	_, err := m.client.PowerEvent(ctx, &monitorv2.PowerEventRequest{Monitor: m.handle, Event: uint32(event)})
 	return spoolgrpc.FromStatus(err)
-}
-
-// claim notes a handle that the module gave; 0 and a handle that is open already break
-// the contract.
-func (m *Monitor) claim(call string, handle uint64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if handle == 0 || handle == m.handle {
-		return broken("%s returned handle %d", call, handle)
-	}
-	if _, open := m.open[handle]; open {
-		return broken("%s returned handle %d, which is still open", call, handle)
-	}
-	m.open[handle] = struct{}{}
-	return nil
-}
-
-func (m *Monitor) release(handle uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.open, handle)
 }
 
 type xcv struct {
@@ -219,7 +201,7 @@ func (x *xcv) Data(ctx context.Context, name string, in []byte) ([]byte, error) 
 }
 
 func (x *xcv) Close(ctx context.Context) error {
-	x.monitor.release(x.handle)
+	x.monitor.handles.release(x.handle)
 	_, err := x.monitor.client.XcvClosePort(ctx, &monitorv2.XcvClosePortRequest{Xcv: x.handle})
 	return spoolgrpc.FromStatus(err)
 }

@@ -61,7 +61,7 @@ func (p *Port) EndDoc(ctx context.Context, job spool.JobStatus) error {
 
 // Close calls ClosePort; the handle is gone whatever the answer.
 func (p *Port) Close(ctx context.Context) error {
-	p.monitor.release(p.handle)
+	p.monitor.handles.release(p.handle)
 	_, err := p.monitor.client.ClosePort(ctx, &monitorv2.ClosePortRequest{Port: p.handle})
 	return spoolgrpc.FromStatus(err)
 }

@@ -159,6 +159,7 @@ func (c *Catalog) start(ctx context.Context, m Monitor, services func(grpc.Servi
 	}
 	return c.cfg.Env.Start(ctx, supervisor.Spec{
 		Name: m.Name, Path: m.Path, Digest: m.Digest, Args: m.Args, Env: m.Env, Incarnation: incarnation,
+		Limits: m.Limits.Over(c.cfg.Limits),
 	}, services, log)
 }
 

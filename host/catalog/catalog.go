@@ -53,7 +53,9 @@ type Config struct {
 	Builtins []Monitor
 	// CallTimeout bounds one control call.
 	CallTimeout time.Duration
-	Now         func() time.Time
+	// Limits are those of modules for which nothing else is said.
+	Limits supervisor.Limits
+	Now    func() time.Time
 }
 
 // Catalog is the set of installed monitors. It is safe for concurrent use.
@@ -66,7 +68,10 @@ type Catalog struct {
 	monitors map[string]Monitor // by folded name
 }
 
-const monitorPrefix = "catalog/monitor/"
+const (
+	monitorPrefix = "catalog/monitor/"
+	optionsPrefix = "catalog/options/"
+)
 
 // Problem is a record that could not be read at Open.
 type Problem struct {
@@ -86,27 +91,55 @@ func Open(ctx context.Context, cfg Config) (*Catalog, []Problem, error) {
 		b.Digest, b.Builtin = digest, true
 		c.monitors[spool.Fold(b.Name)] = b
 	}
-	var problems []Problem
-	err := cfg.Store.View(ctx, func(tx store.Tx) error {
-		for item, err := range tx.Scan(monitorPrefix, "") {
-			if err != nil && item.Key == "" {
-				return err
-			}
+	problems, err := c.load(ctx)
+	return c, problems, err
+}
+
+// load reads what is stored of the monitors.
+func (c *Catalog) load(ctx context.Context) (problems []Problem, err error) {
+	err = c.cfg.Store.View(ctx, func(tx store.Tx) error {
+		if err := scan(tx, monitorPrefix, &problems, func(item store.Item) error {
 			var m Monitor
-			if err == nil {
-				err = decode(item, &m)
-			}
-			if err != nil {
-				problems = append(problems, Problem{Key: item.Key, Err: err})
-				continue
+			if err := decode(item, &m); err != nil {
+				return err
 			}
 			if key := spool.Fold(m.Name); !c.monitors[key].Builtin {
 				c.monitors[key] = m
 			}
+			return nil
+		}); err != nil {
+			return err
 		}
-		return nil
+		return scan(tx, optionsPrefix, &problems, func(item store.Item) error {
+			key := strings.TrimPrefix(item.Key, optionsPrefix)
+			m, ok := c.monitors[key]
+			if !ok {
+				return nil // of a monitor whose own record is damaged
+			}
+			if err := json.Unmarshal(item.Value, &m.Options); err != nil {
+				return spoolerr.As(err, spoolerr.Corrupt, "the options of monitor %s cannot be read", spool.Quote(m.Name))
+			}
+			c.monitors[key] = m
+			return nil
+		})
 	})
-	return c, problems, err
+	return problems, err
+}
+
+// scan reads the records below a prefix. Damaged ones are reported and left alone.
+func scan(tx store.Tx, prefix string, problems *[]Problem, read func(store.Item) error) error {
+	for item, err := range tx.Scan(prefix, "") {
+		if err != nil && item.Key == "" {
+			return err
+		}
+		if err == nil {
+			err = read(item)
+		}
+		if err != nil {
+			*problems = append(*problems, Problem{Key: item.Key, Err: err})
+		}
+	}
+	return nil
 }
 
 // decode reads a record, which must say the name it is kept under.
@@ -158,13 +191,9 @@ func (c *Catalog) Add(ctx context.Context, name, path string, args []string, dig
 	if _, err := c.Get(name); err == nil {
 		return Monitor{}, alreadyInstalled(name)
 	}
-	found, err := c.cfg.Env.Images.Digest(path)
+	found, err := c.digest(path, digest)
 	if err != nil {
 		return Monitor{}, spoolerr.Wrap(err, "monitor %s was not added", spool.Quote(name))
-	}
-	if digest != "" && !strings.EqualFold(digest, found) {
-		return Monitor{}, spoolerr.New(spoolerr.Precondition, spoolerr.CodeInvalidPrintMonitor,
-			"monitor %s was not added: module %s has SHA-256 %s, not the %s that was given", spool.Quote(name), path, found, digest)
 	}
 	m := Monitor{Name: name, Path: path, Args: args, Digest: found, Added: c.cfg.Now(), Env: env}
 	said, err := c.describeOnce(ctx, m)
@@ -212,7 +241,9 @@ func (c *Catalog) Remove(ctx context.Context, name string) error {
 	if m.Builtin {
 		return spoolerr.New(spoolerr.Precondition, spoolerr.CodeNotSupported, "monitor %s comes with the host and cannot be removed", spool.Quote(m.Name))
 	}
-	err = c.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Delete(monitorPrefix + spool.Fold(name)) })
+	err = c.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		return errors.Join(tx.Delete(monitorPrefix+spool.Fold(name)), tx.Delete(optionsPrefix+spool.Fold(name)))
+	})
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,11 @@
 package catalog
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/supervisor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -24,6 +27,30 @@ type Options struct {
 	CallTimeout     time.Duration `json:"call_timeout,omitempty"`
 	ResourceTimeout time.Duration `json:"resource_timeout,omitempty"`
 	KillGrace       time.Duration `json:"kill_grace,omitempty"`
+	// Limits are laid over the host's.
+	supervisor.Limits
+}
+
+// String says what differs from the host's defaults.
+func (o Options) String() string {
+	var parts []string
+	add := func(name, value string, set bool) {
+		if set {
+			parts = append(parts, name+" "+value)
+		}
+	}
+	add("isolation", string(o.Isolation), o.Isolation == Shared)
+	add("call_timeout", o.CallTimeout.String(), o.CallTimeout > 0)
+	add("resource_timeout", o.ResourceTimeout.String(), o.ResourceTimeout > 0)
+	add("kill_grace", o.KillGrace.String(), o.KillGrace > 0)
+	add("user", o.User, o.User != "")
+	add("memory", strconv.FormatInt(o.MemoryBytes, 10)+" bytes", o.MemoryBytes > 0)
+	add("processes", strconv.FormatInt(o.Processes, 10), o.Processes > 0)
+	add("files", strconv.FormatInt(o.Files, 10), o.Files > 0)
+	if len(parts) == 0 {
+		return "the host's defaults"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (o Options) check() error {
@@ -40,5 +67,5 @@ func (o Options) check() error {
 			return spoolerr.New(spoolerr.Invalid, 0, "%s %v is out of range; use a positive duration of at most %v, or 0 for the host's", name, d, most)
 		}
 	}
-	return nil
+	return o.Limits.Check()
 }

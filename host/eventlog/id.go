@@ -30,6 +30,7 @@ const (
 	ModuleLogLine           ID = 210
 	MonitorAdded            ID = 220
 	MonitorRemoved          ID = 221
+	MonitorUpgraded         ID = 222
 )
 
 // Events of ports.
@@ -94,6 +95,7 @@ func ids() []idName {
 		{ModuleLogLine, "module log line"},
 		{MonitorAdded, "monitor added"},
 		{MonitorRemoved, "monitor removed"},
+		{MonitorUpgraded, "monitor upgraded"},
 		{PortOpened, "port opened"},
 		{PortOpenFailed, "port open failed"},
 		{PortStatus, "port status"},

@@ -35,7 +35,7 @@ func (c *callbacks) SetPort(_ context.Context, name string, st spool.PortStatus)
 	s := c.spooler
 	s.mu.Lock()
 	p := s.ports[spool.Fold(name)]
-	if p == nil || p.unit != c.unit {
+	if p == nil || p.unit != c.unit && p.holder != c.unit {
 		s.mu.Unlock()
 		return unknownPort(name)
 	}

@@ -33,6 +33,9 @@ func (s *Spooler) CheckMonitorUnused(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.units[spool.Fold(name)]
+	if u != nil && u.changing {
+		return spoolerr.New(spoolerr.Busy, 0, "monitor %s is being changed by somebody else; try again", spool.Quote(name))
+	}
 	unknown := u != nil && u.starts == 0
 	for _, p := range s.ports {
 		if p.unit == nil && unknown && len(p.printers) > 0 {
@@ -56,6 +59,9 @@ func (s *Spooler) StopMonitor(ctx context.Context, name string) error {
 	s.mu.Unlock()
 	if u == nil {
 		return nil
+	}
+	if _, err := s.markReplacing(name); err != nil {
+		return err
 	}
 	u.cancel()
 	<-u.done
@@ -82,10 +88,15 @@ func (s *Spooler) RestartMonitor(name string) error {
 	u := s.units[spool.Fold(name)]
 	s.mu.Unlock()
 	if u == nil {
-		return spoolerr.New(spoolerr.NotFound, spoolerr.CodeUnknownPrintMonitor, "monitor %s is not part of spooler %s", spool.Quote(name), s.cfg.Name)
+		return s.noUnit(name)
 	}
+	s.cfg.Catalog.Renew(u.name)
 	u.super.Restart()
 	return nil
+}
+
+func (s *Spooler) noUnit(name string) error {
+	return spoolerr.New(spoolerr.NotFound, spoolerr.CodeUnknownPrintMonitor, "monitor %s is not part of spooler %s", spool.Quote(name), s.cfg.Name)
 }
 
 // ResumeMonitor starts a monitor at once that is quarantined or waits for its next start.
@@ -99,7 +110,7 @@ func (s *Spooler) ResumeMonitor(name string) error {
 	s.mu.Unlock()
 	switch {
 	case u == nil:
-		return s.RestartMonitor(name) // says that there is none
+		return s.noUnit(name)
 	case state != unitQuarantined && state != unitBackoff:
 		return spoolerr.New(spoolerr.Precondition, 0, "monitor %s is %s; there is nothing to resume", spool.Quote(u.name), state)
 	}

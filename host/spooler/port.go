@@ -75,13 +75,13 @@ func (p *port) free() {
 	p.busy, p.holder, p.job, p.waiting = false, nil, 0, ""
 }
 
-// release gives a port back, closes it if no printer uses it any more, and looks for the
-// next job.
+// release gives a port back and looks for the next job. It closes a port that no printer
+// uses any more, or that has got another monitor instance meanwhile.
 func (s *Spooler) release(ctx context.Context, p *port) {
 	s.mu.Lock()
 	u := p.holder
 	unused := p.open
-	if len(p.printers) > 0 {
+	if len(p.printers) > 0 && p.unit == u {
 		unused = nil
 	}
 	if unused != nil {
@@ -291,6 +291,7 @@ func (s *Spooler) DeletePort(ctx context.Context, name string) error {
 func (s *Spooler) portAdded(u *unit, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	u = s.successor(u)
 	u.changes++
 	if p := s.port(name); p.unit == nil || !p.busy {
 		p.name, p.info, p.unit, p.listed = name, spool.PortInfo{Name: name, Type: spool.PortTypeWrite}, u, true
@@ -302,11 +303,20 @@ func (s *Spooler) portAdded(u *unit, name string) {
 func (s *Spooler) portDeleted(u *unit, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	u = s.successor(u)
 	u.changes++
 	p := s.port(name)
 	p.listed = false
 	s.forgetIfGone(p)
 	s.enumerateSoon(u)
+}
+
+// successor gives the unit that has u's name now; s.mu is held.
+func (s *Spooler) successor(u *unit) *unit {
+	if now := s.units[spool.Fold(u.name)]; now != nil {
+		return now
+	}
+	return u
 }
 
 func (s *Spooler) xcv(ctx context.Context, u *unit, c xcv.Command) error {

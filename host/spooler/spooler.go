@@ -64,12 +64,13 @@ type Spooler struct {
 	running  map[uint64]*attempt
 
 	launched   chan struct{} // closed when Run has begun to start every monitor
+	ending     chan struct{} // closed when Run has begun to end
 	background sync.WaitGroup
 	runCtx     context.Context
 }
 
 // errShutdown stops documents that did not finish within the resource time-out.
-var errShutdown = errors.New("the spooler is shutting down")
+var errShutdown = errors.New("its monitor was stopped before the document was finished")
 
 // New loads the spooler's printers and settles the attempts that an earlier life left
 // open. It starts nothing.
@@ -78,7 +79,7 @@ func New(ctx context.Context, cfg Config) (*Spooler, error) {
 		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
 		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
 		pending: make(map[string]bool), running: make(map[uint64]*attempt),
-		launched: make(chan struct{}),
+		launched: make(chan struct{}), ending: make(chan struct{}),
 	}
 	if err := s.loadPrinters(ctx); err != nil {
 		return nil, err
@@ -119,6 +120,7 @@ func (s *Spooler) Run(ctx context.Context) error {
 	s.housekeeping(ctx)
 	s.mu.Lock()
 	s.stopping = true
+	close(s.ending)
 	units := make([]*unit, 0, len(s.units))
 	for _, u := range s.units {
 		units = append(units, u)

@@ -37,6 +37,7 @@ type unit struct {
 	monitor catalog.Monitor
 	limits  portmon.Limits
 	super   *supervisor.Supervisor[*catalog.Instance]
+	life    context.Context
 	cancel  context.CancelFunc
 	done    chan struct{}
 	first   chan struct{} // closed when the first start has succeeded or failed
@@ -44,6 +45,11 @@ type unit struct {
 	// working counts reservations of the unit's ports: the unit is idle at zero. It grows
 	// only while the state is running.
 	working sync.WaitGroup
+
+	// prepared is taken by the first start of a unit that was made by an upgrade.
+	prepared *prepared
+	replaced bool // by an upgrade: another unit has its name
+	changing bool // somebody replaces or removes it
 
 	state    unitState
 	reason   string
@@ -103,8 +109,19 @@ func (u *unit) notRunning() error {
 
 // startUnit begins to keep a monitor running.
 func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
-	life, cancel := context.WithCancel(ctx)
-	u := &unit{name: m.Name, monitor: m, limits: s.limitsOf(m), cancel: cancel, done: make(chan struct{}), first: make(chan struct{}), state: unitStarting}
+	u := s.newUnit(ctx, m)
+	s.mu.Lock()
+	s.units[spool.Fold(m.Name)] = u
+	s.mu.Unlock()
+	s.keep(u)
+}
+
+func (s *Spooler) newUnit(ctx context.Context, m catalog.Monitor) *unit {
+	u := &unit{
+		name: m.Name, monitor: m, limits: s.limitsOf(m), state: unitStarting,
+		done: make(chan struct{}), first: make(chan struct{}),
+	}
+	u.life, u.cancel = context.WithCancel(ctx)
 	u.super = supervisor.New(supervisor.Config[*catalog.Instance]{
 		Start:       func(ctx context.Context) (*catalog.Instance, error) { return s.bring(ctx, u) },
 		Stop:        func(i *catalog.Instance, reason string) { s.takeDown(u, i, reason) },
@@ -113,24 +130,59 @@ func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
 		Quarantined: func(err error) { s.unitQuarantined(u, err) },
 		Backoff:     supervisor.DefaultBackoff(), Now: s.cfg.Now,
 	})
-	s.mu.Lock()
-	s.units[spool.Fold(m.Name)] = u
-	s.mu.Unlock()
+	return u
+}
+
+// keep runs a unit's supervisor until the unit is cancelled.
+func (s *Spooler) keep(u *unit) {
 	go func() {
 		defer close(u.done)
-		u.super.Run(life)
+		defer u.cancel()
+		u.super.Run(u.life)
 		s.mu.Lock()
-		defer s.mu.Unlock()
-		u.state = unitStopped
+		unstarted := u.prepared
+		u.prepared = nil
+		s.mu.Unlock()
+		if unstarted != nil { // cancelled before the supervisor took it
+			s.takeDown(u, unstarted.instance, "the spooler is stopping")
+		}
+		s.setUnit(u, unitStopped, "")
 	}()
+}
+
+// prepared is an instance that has listed its ports and is not in use yet.
+type prepared struct {
+	instance *catalog.Instance
+	ports    []spool.PortInfo
+	changes  uint64 // of the unit when it was asked for its ports
 }
 
 // bring launches a monitor and makes it ready: initialise, list the ports, open those
 // that printers use. Each monitor takes these steps on its own, so that one that hangs
 // delays no other.
-func (s *Spooler) bring(ctx context.Context, u *unit) (_ *catalog.Instance, retErr error) {
+func (s *Spooler) bring(ctx context.Context, u *unit) (*catalog.Instance, error) {
 	defer u.once.Do(func() { close(u.first) })
+	s.mu.Lock()
+	ready := u.prepared
+	u.prepared = nil
+	s.mu.Unlock()
+	if ready != nil {
+		return ready.instance, nil // it was taken over when the units were exchanged
+	}
 	s.setUnit(u, unitStarting, "")
+	ready, err := s.prepare(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.takeOver(u, ready)
+	s.mu.Unlock()
+	s.noteStart(u, ready)
+	return ready.instance, nil
+}
+
+// prepare starts an instance and asks it for its ports.
+func (s *Spooler) prepare(ctx context.Context, u *unit) (_ *prepared, retErr error) {
 	inst, err := s.cfg.Catalog.Bind(ctx, u.monitor, catalog.For{
 		Spooler: s.cfg.Name, Local: s.cfg.Local,
 		Root:      s.hive.Root(`Monitors\`+u.name, registry.Limit{Owner: u.name, Bytes: s.cfg.RegistryLimit}),
@@ -146,22 +198,39 @@ func (s *Spooler) bring(ctx context.Context, u *unit) (_ *catalog.Instance, retE
 			inst.Abandon("its start failed", errors.Is(retErr, spoolerr.TimedOut))
 		}
 	}()
-	var ports []spool.PortInfo
+	s.mu.Lock()
+	p := &prepared{instance: inst, changes: u.changes}
+	s.mu.Unlock()
 	err = u.limited(ctx, func(ctx context.Context) (err error) {
-		ports, err = inst.EnumPorts(ctx)
+		p.ports, err = inst.EnumPorts(ctx)
 		return err
 	})
 	if err != nil {
 		return nil, spoolerr.Wrap(err, "EnumPorts of monitor %s failed", spool.Quote(u.name))
 	}
-	s.mu.Lock()
-	u.instance, u.state, u.reason = inst, unitRunning, ""
+	return p, nil
+}
+
+// takeOver puts an instance to work; s.mu is held.
+func (s *Spooler) takeOver(u *unit, p *prepared) {
+	u.instance, u.state, u.reason = p.instance, unitRunning, ""
 	u.starts++
-	s.list(u, ports)
-	s.mu.Unlock()
+	if u.changes == p.changes {
+		s.list(u, p.ports)
+		return
+	}
+	s.enumerateSoon(u) // what it listed is out of date
+	for _, port := range s.ports {
+		if port.unit == u {
+			s.dispatchPort(port)
+		}
+	}
+}
+
+func (s *Spooler) noteStart(u *unit, p *prepared) {
 	s.event(eventlog.MonitorStarted, eventlog.Info, eventlog.Monitor, u.name,
-		fmt.Sprintf("monitor %s is running as process %d, incarnation %d, with %d ports", spool.Quote(u.name), inst.Process.PID, inst.Process.Incarnation, len(ports)))
-	return inst, nil
+		fmt.Sprintf("monitor %s is running as process %d, incarnation %d, with %d ports", spool.Quote(u.name),
+			p.instance.Process.PID, p.instance.Process.Incarnation, len(p.ports)))
 }
 
 // list takes over what EnumPorts said, and opens what printers use; s.mu is held.
@@ -209,9 +278,9 @@ func (s *Spooler) enumerateSoon(u *unit) {
 // added or deleted meanwhile; then another enumeration is on its way.
 func (s *Spooler) enumerate(ctx context.Context, u *unit) error {
 	s.mu.Lock()
-	inst, changes := u.instance, u.changes
+	inst, changes, replaced := u.instance, u.changes, u.replaced
 	s.mu.Unlock()
-	if inst == nil {
+	if inst == nil || replaced {
 		return nil // it is asked when it starts
 	}
 	return u.limited(ctx, func(ctx context.Context) error {
@@ -221,7 +290,7 @@ func (s *Spooler) enumerate(ctx context.Context, u *unit) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if u.instance == inst && u.changes == changes {
+		if u.instance == inst && u.changes == changes && !u.replaced {
 			s.list(u, ports)
 		}
 		return nil
@@ -311,13 +380,21 @@ func (s *Spooler) takeDown(u *unit, inst *catalog.Instance, reason string) {
 }
 
 // waitIdle waits until no port of the unit is in use, and stops what has not finished
-// within the resource time-out.
+// within the resource time-out. A unit that was replaced has no such limit until the
+// spooler stops: its documents may take the time that the device needs.
 func (s *Spooler) waitIdle(u *unit) {
 	idle := make(chan struct{})
 	go func() {
 		defer close(idle)
 		u.working.Wait()
 	}()
+	if s.wasReplaced(u) {
+		select {
+		case <-idle:
+			return
+		case <-s.ending:
+		}
+	}
 	limit := time.NewTimer(u.limits.Resource)
 	defer limit.Stop()
 	select {
@@ -333,6 +410,12 @@ func (s *Spooler) waitIdle(u *unit) {
 	}
 	s.mu.Unlock()
 	<-idle // bounded: a stopped document ends within the grace, or its process is killed
+}
+
+func (s *Spooler) wasReplaced(u *unit) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return u.replaced
 }
 
 // shutDown makes the last calls to an instance. A module that does not answer one of

@@ -51,7 +51,7 @@ func TestWorkWeighsAgainstFailures(t *testing.T) {
 	b := Backoff{Base: 1, Max: 1, HalfLife: time.Hour, Limit: 3}
 	for range 100 {
 		b.Eased()
-		b.Failed(time.Unix(0, 0))
+		b.Failed(0, 0.5)
 		if b.Exhausted() {
 			t.Fatal("given up although it works in between")
 		}

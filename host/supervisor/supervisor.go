@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,20 +33,32 @@ type Config[L Life] struct {
 	Quarantined func(err error)
 	Backoff     Backoff
 	Now         func() time.Time
+	// Random gives the jitter of the delays, from 0 to 1; nil is chance.
+	Random func() float64
 }
 
-// Supervisor keeps one module running: first start and restarts take the same path.
+// Supervisor keeps one module running: first start and restarts take the same path. What
+// it does when is decided by step; this is what carries it out.
 type Supervisor[L Life] struct {
 	cfg     Config[L]
+	state   state
+	life    L
+	results chan event // of Start and Stop, one of which runs at a time
 	restart chan struct{}
-	worked  atomic.Bool // the module has done its work since its last failure
-	// released counts the processes of which something is left.
-	released sync.WaitGroup
+	worked  atomic.Bool
+	timer   *time.Timer
+	// work counts starts and stops under way, and lives of which something is left.
+	work sync.WaitGroup
 }
 
 // New makes a supervisor; Run starts it.
 func New[L Life](cfg Config[L]) *Supervisor[L] {
-	return &Supervisor[L]{cfg: cfg, restart: make(chan struct{}, 1)}
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64
+	}
+	return &Supervisor[L]{
+		cfg: cfg, state: state{backoff: cfg.Backoff}, results: make(chan event, 1), restart: make(chan struct{}, 1),
+	}
 }
 
 // Restart ends the running incarnation in order and starts another, or cuts a wait short.
@@ -63,66 +76,84 @@ func (s *Supervisor[L]) Worked() { s.worked.Store(true) }
 // Run keeps the module running until ctx ends, and then stops it. When it returns nothing
 // of any process is left.
 func (s *Supervisor[L]) Run(ctx context.Context) {
-	defer s.released.Wait()
-	for ctx.Err() == nil {
-		if delay := s.once(ctx); delay > 0 {
-			s.wait(ctx, delay)
+	defer s.work.Wait()
+	s.timer = time.NewTimer(time.Hour)
+	defer s.timer.Stop()
+	s.timer.Stop()
+	s.happened(ctx, event{what: onBegin})
+	cancelled := ctx.Done()
+	for s.state.phase != phaseStopped {
+		e := s.next(cancelled)
+		if e.what == onStopAsked {
+			cancelled = nil // it is said once
 		}
+		s.happened(ctx, e)
 	}
 }
 
-// once runs one incarnation to its end and gives the delay before the next.
-func (s *Supervisor[L]) once(ctx context.Context) time.Duration {
-	p, err := s.cfg.Start(ctx)
+// next waits for an event.
+func (s *Supervisor[L]) next(cancelled <-chan struct{}) event {
+	var done <-chan struct{}
+	if s.state.phase == phaseRunning {
+		done = s.life.Done()
+	}
+	select {
+	case e := <-s.results:
+		return e
+	case <-done:
+		return event{what: onEnded, err: s.life.Err()}
+	case <-s.timer.C:
+		return event{what: onDue}
+	case <-s.restart:
+		return event{what: onRestartAsked}
+	case <-cancelled:
+		return event{what: onStopAsked}
+	}
+}
+
+// happened takes a step and does what follows.
+func (s *Supervisor[L]) happened(ctx context.Context, e event) {
+	if s.worked.Swap(false) { // before what has happened since
+		s.state, _ = step(s.state, event{what: onWorked}, s.cfg.Now(), 0)
+	}
+	var actions []action
+	s.state, actions = step(s.state, e, s.cfg.Now(), s.cfg.Random())
+	if s.state.phase != phaseWaiting {
+		s.timer.Stop()
+	}
+	for _, a := range actions {
+		s.perform(ctx, a)
+	}
+}
+
+func (s *Supervisor[L]) perform(ctx context.Context, a action) {
+	switch a.do {
+	case doStart:
+		s.work.Go(func() { s.results <- s.start(ctx) })
+	case doStop:
+		life := s.life
+		s.work.Go(func() {
+			s.cfg.Stop(life, a.reason)
+			s.results <- event{what: onStopped}
+		})
+	case doSleep:
+		s.timer.Reset(a.delay)
+	case tellEnded:
+		s.cfg.Ended(s.life)
+	case tellWaiting:
+		s.cfg.Waiting(a.err, a.delay)
+	case tellQuarantined:
+		s.cfg.Quarantined(a.err)
+	}
+}
+
+// start leaves the new life for Run, which looks at it only after the event.
+func (s *Supervisor[L]) start(ctx context.Context) event {
+	life, err := s.cfg.Start(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return 0
-		}
-		return s.failed(ctx, err, s.cfg.Backoff.Base)
+		return event{what: onStartFailed, err: err}
 	}
-	s.released.Go(func() { <-p.Released() })
-	select {
-	case <-ctx.Done():
-		s.cfg.Stop(p, "the spooler is stopping")
-	case <-s.restart:
-		s.cfg.Backoff.Reset()
-		s.cfg.Stop(p, "an operator asked for a restart")
-	case <-p.Done():
-		s.cfg.Ended(p)
-		return s.failed(ctx, p.Err(), 0)
-	}
-	return 0
-}
-
-// failed counts a failure and gives the delay before the next start, at least the least;
-// a module that has failed too often waits here for an operator.
-func (s *Supervisor[L]) failed(ctx context.Context, err error, least time.Duration) time.Duration {
-	if s.worked.Swap(false) {
-		s.cfg.Backoff.Eased()
-	}
-	delay := max(s.cfg.Backoff.Failed(s.cfg.Now()), least)
-	if s.cfg.Backoff.Exhausted() {
-		s.cfg.Quarantined(err)
-		select {
-		case <-s.restart:
-			s.cfg.Backoff.Reset()
-		case <-ctx.Done():
-		}
-		return 0
-	}
-	if delay > 0 {
-		s.cfg.Waiting(err, delay)
-	}
-	return delay
-}
-
-func (s *Supervisor[L]) wait(ctx context.Context, delay time.Duration) {
-	t := time.NewTimer(delay)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.restart:
-		s.cfg.Backoff.Reset()
-	case <-ctx.Done():
-	}
+	s.life = life
+	s.work.Go(func() { <-life.Released() })
+	return event{what: onStarted}
 }

@@ -12,25 +12,18 @@ import (
 	"time"
 )
 
-// TestBackoffScript is the golden script: failures at these times give these delays.
-func TestBackoffScript(t *testing.T) {
+// TestBackoff: failures of a module that ran for so long in between give these delays.
+func TestBackoff(t *testing.T) {
 	b := Backoff{Base: 100 * time.Millisecond, Max: 2 * time.Second, HalfLife: time.Minute}
-	begin := time.Unix(0, 0)
 	var got []string
-	fail := func(at time.Duration) { got = append(got, fmt.Sprintf("%v: %v", at, b.Failed(begin.Add(at)))) }
-	for range 8 {
-		fail(0)
+	for _, ran := range []time.Duration{0, 0, 0, 0, 0, 0, 0, 0, time.Minute, time.Minute, time.Hour, 0, -time.Minute} {
+		got = append(got, fmt.Sprintf("%v: %v", ran, b.Failed(ran, 0.5)))
 	}
-	fail(time.Minute)     // the count has fallen to its half
-	fail(2 * time.Minute) // and again
-	fail(time.Hour)       // all is forgotten
-	fail(time.Hour)
-	fail(30 * time.Minute) // the clock went back: no decay, no panic
 	b.Reset()
-	fail(2 * time.Hour)
+	got = append(got, fmt.Sprintf("reset: %v", b.Failed(0, 0.5)))
 	want := []string{
 		"0s: 0s", "0s: 100ms", "0s: 200ms", "0s: 400ms", "0s: 800ms", "0s: 1.6s", "0s: 2s", "0s: 2s",
-		"1m0s: 800ms", "2m0s: 400ms", "1h0m0s: 0s", "1h0m0s: 100ms", "30m0s: 200ms", "2h0m0s: 0s",
+		"1m0s: 800ms", "1m0s: 400ms", "1h0m0s: 0s", "0s: 100ms", "-1m0s: 200ms", "reset: 0s",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -38,11 +31,13 @@ func TestBackoffScript(t *testing.T) {
 }
 
 func TestBackoffJitter(t *testing.T) {
-	b := Backoff{Base: time.Second, Max: time.Second, HalfLife: time.Hour, Jitter: 0.2}
-	for i := range 1000 {
-		d := b.Failed(time.Unix(0, 0))
-		if i > 0 && (d < 900*time.Millisecond || d > 1100*time.Millisecond) {
-			t.Fatalf("delay %v", d)
+	for random, want := range map[float64]time.Duration{0: 900 * time.Millisecond, 0.5: time.Second, 1: 1100 * time.Millisecond} {
+		b := Backoff{Base: time.Second, Max: time.Second, HalfLife: time.Hour, Jitter: 0.2}
+		if d := b.Failed(0, random); d != 0 {
+			t.Errorf("the first delay is %v", d)
+		}
+		if d := b.Failed(0, random); d != want {
+			t.Errorf("at %v the delay is %v, want %v", random, d, want)
 		}
 	}
 }

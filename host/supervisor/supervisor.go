@@ -81,21 +81,23 @@ func (s *Supervisor[L]) Run(ctx context.Context) {
 	defer s.timer.Stop()
 	s.timer.Stop()
 	s.happened(ctx, event{what: onBegin})
-	cancelled := ctx.Done()
 	for s.state.phase != phaseStopped {
-		e := s.next(cancelled)
-		if e.what == onStopAsked {
-			cancelled = nil // it is said once
+		e := s.next(ctx)
+		if ctx.Err() != nil && !s.state.last { // before what may have come of it
+			s.happened(ctx, event{what: onStopAsked})
 		}
 		s.happened(ctx, e)
 	}
 }
 
 // next waits for an event.
-func (s *Supervisor[L]) next(cancelled <-chan struct{}) event {
-	var done <-chan struct{}
+func (s *Supervisor[L]) next(ctx context.Context) event {
+	var done, cancelled <-chan struct{}
 	if s.state.phase == phaseRunning {
 		done = s.life.Done()
+	}
+	if !s.state.last { // it is said once
+		cancelled = ctx.Done()
 	}
 	select {
 	case e := <-s.results:

@@ -13,3 +13,8 @@ import (
 func Register(s grpc.ServiceRegistrar, initialize Initialize, host *wire.Host, log *slog.Logger) {
 	monitorv2.RegisterPrintMonitorServer(s, newServer(initialize, host, log))
 }
+
+// RegisterV1 serves an unconverted monitor as ServeV1 does.
+func RegisterV1(s grpc.ServiceRegistrar, initialize InitializeV1, host *wire.Host, log *slog.Logger) {
+	ModuleV1(initialize).Register(s, host, log)
+}

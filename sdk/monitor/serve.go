@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	monitorv1 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v1"
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
@@ -24,16 +25,33 @@ func Version(s string) Option { return func(o *options) { o.version = s } }
 // Serve runs the process as a port monitor until the host ends it; it does not return.
 // Call it first thing in main. Standard output and standard error belong to the module:
 // the host reads both, as log lines.
-func Serve(initialize Initialize, opts ...Option) {
+func Serve(initialize Initialize, opts ...Option) { wire.Serve(Module(initialize, opts...)) }
+
+// ServeV1 is Serve for an unconverted monitor, which can serve a node spooler only.
+func ServeV1(initialize InitializeV1, opts ...Option) { wire.Serve(ModuleV1(initialize, opts...)) }
+
+// Module is what Serve serves. The conformance kit runs it without a process.
+func Module(initialize Initialize, opts ...Option) wire.Module {
+	m := module(wire.ServiceMonitorV2, opts)
+	m.Register = func(s grpc.ServiceRegistrar, host *wire.Host, log *slog.Logger) {
+		monitorv2.RegisterPrintMonitorServer(s, newServer(initialize, host, log))
+	}
+	return m
+}
+
+// ModuleV1 is what ServeV1 serves.
+func ModuleV1(initialize InitializeV1, opts ...Option) wire.Module {
+	m := module(wire.ServiceMonitorV1, opts)
+	m.Register = func(s grpc.ServiceRegistrar, host *wire.Host, log *slog.Logger) {
+		monitorv1.RegisterPrintMonitorServer(s, &serverV1{initialize: initialize, v2: newServer(nil, host, log)})
+	}
+	return m
+}
+
+func module(service string, opts []Option) wire.Module {
 	o := options{name: "port monitor", version: wire.BuildVersion()}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	wire.Serve(wire.Module{
-		Kind: wire.KindMonitor, Name: o.name, Version: o.version,
-		Services: []string{wire.ServiceMonitorV2},
-		Register: func(s grpc.ServiceRegistrar, host *wire.Host, log *slog.Logger) {
-			monitorv2.RegisterPrintMonitorServer(s, newServer(initialize, host, log))
-		},
-	})
+	return wire.Module{Kind: wire.KindMonitor, Name: o.name, Version: o.version, Services: []string{service}}
 }

@@ -22,6 +22,11 @@ type callGate struct {
 
 func newCallGate() *callGate { return &callGate{idle: make(chan struct{})} }
 
+// server makes a gRPC server whose calls the gate counts.
+func (g *callGate) server(opts []grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append(opts, grpc.UnaryInterceptor(g.intercept))...)
+}
+
 func (g *callGate) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	if !strings.HasPrefix(info.FullMethod, "/spoolhost.") || info.FullMethod == pluginv1.Plugin_Drain_FullMethodName {
 		return next(ctx, req)

@@ -46,15 +46,25 @@ func Serve(m Module) {
 			ProtocolVersion: ProtocolVersion, MagicCookieKey: CookieKey, MagicCookieValue: CookieValue,
 		},
 		Plugins: plugin.PluginSet{PluginName: &modulePlugin{register: func(s *grpc.Server) {
-			pluginv1.RegisterPluginServer(s, &describer{module: m, calls: calls})
-			m.Register(s, NewHost(conn), log)
+			m.attach(s, calls, NewHost(conn), log)
 		}}},
-		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.UnaryInterceptor(calls.intercept))...)
-		},
-		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
+		GRPCServer: calls.server,
+		Logger:     hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 	})
 	os.Exit(0)
+}
+
+// Server gives a server of the module without a process around it, for the conformance kits.
+func (m Module) Server(host *Host, log *slog.Logger) *grpc.Server {
+	calls := newCallGate()
+	s := calls.server(nil)
+	m.attach(s, calls, host, log)
+	return s
+}
+
+func (m Module) attach(s *grpc.Server, calls *callGate, host *Host, log *slog.Logger) {
+	pluginv1.RegisterPluginServer(s, &describer{module: m, calls: calls})
+	m.Register(s, host, log)
 }
 
 // BuildVersion is the main module's version as the Go build recorded it, or "devel".

@@ -2,10 +2,11 @@ package main
 
 import (
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // The values of --output.
@@ -103,7 +104,7 @@ func commandGroups() []commandGroup {
 		{"set-up", "Set up and operate:", func(o *options) []*cobra.Command {
 			return []*cobra.Command{
 				newStatusCommand(o), newMonitorCommand(o), newPortCommand(o), newPrinterCommand(o), newRegistryCommand(o),
-				newEventsCommand(o),
+				newEventsCommand(o), newXcvCommand(o),
 			}
 		}},
 		{"other", "Other:", func(o *options) []*cobra.Command {
@@ -142,7 +143,7 @@ func markRun(cmd *cobra.Command, opts *options) {
 		return
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := opts.check(cmd.Flags()); err != nil {
+		if err := opts.check(cmd); err != nil {
 			return &ranError{err}
 		}
 		if err := inner(cmd, args); err != nil {
@@ -152,14 +153,18 @@ func markRun(cmd *cobra.Command, opts *options) {
 	}
 }
 
-func (o *options) check(flags *pflag.FlagSet) error {
-	if o.output != outputTable && o.output != outputJSON {
-		return usagef("output format %q is unknown; use table or json", o.output)
+// moreOutputs is the annotation of a command that has further values of --output.
+const moreOutputs = "more-outputs"
+
+func (o *options) check(cmd *cobra.Command) error {
+	formats := append([]string{outputTable, outputJSON}, strings.Fields(cmd.Annotations[moreOutputs])...)
+	if !slices.Contains(formats, o.output) {
+		return usagef("output format %q is unknown; use %s or %s", o.output, strings.Join(formats[:len(formats)-1], ", "), formats[len(formats)-1])
 	}
 	if o.timeout < 0 {
 		return usagef("--timeout %s is negative; use 0 for no limit", o.timeout)
 	}
-	o.bounded = flags.Changed("timeout") && o.timeout > 0
+	o.bounded = cmd.Flags().Changed("timeout") && o.timeout > 0
 	return nil
 }
 

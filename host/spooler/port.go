@@ -9,7 +9,6 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/portmon"
-	"github.com/spoolhost/spoolhost/host/xcv"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -217,19 +216,8 @@ func (s *Spooler) AddPort(ctx context.Context, name, monitorName string, setting
 	if err != nil {
 		return err
 	}
-	_, done, err := s.claimName(name, true)
-	if err != nil {
-		return err
-	}
-	defer done()
-	err = s.xcv(ctx, u, xcv.Command{Granted: spool.ServerAccessAdminister, Name: "AddPort", Input: portconfig.Encode(name, settings)})
-	if err != nil {
-		return spoolerr.Wrap(err, "port %s was not added", spool.Quote(name))
-	}
-	s.portAdded(u, name)
-	s.event(eventlog.PortAdded, eventlog.Info, eventlog.Port, name,
-		fmt.Sprintf("port %s was added by monitor %s", spool.Quote(name), spool.Quote(u.name)), eventlog.Relation(eventlog.Monitor, u.name))
-	return nil
+	err = s.xcv(ctx, u, "", portconfig.AddPort, portconfig.Encode(name, settings))
+	return spoolerr.Wrap(err, "port %s was not added", spool.Quote(name))
 }
 
 // claimName keeps two callers from adding or deleting one port at once. For an addition
@@ -265,24 +253,26 @@ func (s *Spooler) claimName(name string, adding bool) (owner string, done func()
 
 // DeletePort has the monitor delete a port that no printer uses.
 func (s *Spooler) DeletePort(ctx context.Context, name string) error {
-	owner, done, err := s.claimName(name, false)
+	owner, err := s.deletable(name)
 	if err != nil {
 		return err
 	}
-	defer done()
 	u, err := s.runningUnit(ctx, owner)
 	if err != nil {
 		return err
 	}
-	err = s.xcv(ctx, u, xcv.Command{
-		Object: name, Granted: spool.ServerAccessAdminister, Name: "DeletePort", Input: portconfig.Encode(name, nil),
-	})
+	err = s.xcv(ctx, u, name, portconfig.DeletePort, portconfig.Encode(name, nil))
+	return spoolerr.Wrap(err, "port %s was not deleted", spool.Quote(name))
+}
+
+// deletable gives the monitor of a port that could be deleted just now.
+func (s *Spooler) deletable(name string) (owner string, err error) {
+	owner, done, err := s.claimName(name, false)
 	if err != nil {
-		return spoolerr.Wrap(err, "port %s was not deleted", spool.Quote(name))
+		return "", err
 	}
-	s.portDeleted(u, name)
-	s.event(eventlog.PortDeleted, eventlog.Info, eventlog.Port, name, "port "+spool.Quote(name)+" was deleted")
-	return nil
+	done()
+	return owner, nil
 }
 
 // portAdded marks a port as added, as a spooler does when AddPort succeeds. Asking the
@@ -319,11 +309,14 @@ func (s *Spooler) successor(u *unit) *unit {
 	return u
 }
 
-func (s *Spooler) xcv(ctx context.Context, u *unit, c xcv.Command) error {
-	inst := s.instanceOf(u)
-	if inst == nil {
-		return u.notRunning()
+// xcv carries out one command with every right.
+func (s *Spooler) xcv(ctx context.Context, u *unit, object, name string, in []byte) error {
+	x, err := s.openXcv(ctx, u, object, spool.ServerAccessAdminister)
+	if err != nil {
+		return err
 	}
-	_, err := xcv.Do(ctx, inst, u.limits.Call, c)
+	_, err = x.Data(ctx, name, in)
+	// The command's own result matters more than that of the close.
+	_ = x.Close(ctx)
 	return err
 }

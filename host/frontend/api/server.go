@@ -70,6 +70,7 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	apiv1.RegisterPrintersServer(s.grpc, &printersServer{Server: s})
 	apiv1.RegisterJobsServer(s.grpc, &jobsServer{Server: s})
 	apiv1.RegisterRegistryServer(s.grpc, &registryServer{Server: s})
+	apiv1.RegisterXcvServer(s.grpc, &xcvServer{Server: s, sessions: xcvSessions()})
 	return s
 }
 
@@ -152,5 +153,8 @@ func needs() map[string]role {
 		apiv1.Registry_ExportKey_FullMethodName:   roleOperator,
 		apiv1.Registry_SetValue_FullMethodName:    roleAdministrator,
 		apiv1.Registry_DeleteValue_FullMethodName: roleAdministrator,
+
+		// What a command of the session needs, session and monitor check.
+		apiv1.Xcv_Session_FullMethodName: roleUser,
 	}
 }

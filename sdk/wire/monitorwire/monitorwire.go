@@ -175,7 +175,8 @@ type xcv struct {
 
 var _ monitor.Xcv = (*xcv)(nil)
 
-// Data offers a buffer of wire.MaxXcv bytes, the most an output may have.
+// Data offers a buffer of wire.MaxXcv bytes, the most an output may have. What the command
+// itself answered is a *Status.
 func (x *xcv) Data(ctx context.Context, name string, in []byte) ([]byte, error) {
 	if len(in) > wire.MaxXcv {
 		return nil, spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidData,
@@ -192,7 +193,7 @@ func (x *xcv) Data(ctx context.Context, name string, in []byte) ([]byte, error) 
 		if !kind.Valid() {
 			kind = spoolerr.Internal
 		}
-		return nil, spoolerr.New(kind, spoolerr.Code(r.GetStatus()), "%s", spoolgrpc.Clean(r.GetMessage()))
+		return nil, &Status{spoolerr.New(kind, spoolerr.Code(r.GetStatus()), "%s", spoolgrpc.Clean(r.GetMessage()))}
 	}
 	if len(r.GetOutput()) > wire.MaxXcv {
 		return nil, broken("XcvDataPort returned %d bytes into a buffer of %d", len(r.GetOutput()), wire.MaxXcv)

@@ -69,6 +69,8 @@ const (
 	JobMoved          ID = 508
 	JobFailed         ID = 509
 	JobExpired        ID = 510
+	JobChanged        ID = 511
+	JobComplete       ID = 512
 )
 
 // idName is a row of the table of ids.
@@ -122,6 +124,8 @@ func ids() []idName {
 		{JobMoved, "job moved"},
 		{JobFailed, "job failed"},
 		{JobExpired, "job expired"},
+		{JobChanged, "job changed"},
+		{JobComplete, "job complete"},
 	}
 }
 

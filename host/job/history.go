@@ -54,35 +54,35 @@ func (q *Queue) expireBatch(tx store.Tx, keep Retention, most int) (n int, docs 
 		drop = append(drop, item.Key)
 	}
 	for _, key := range drop {
-		doc, err := q.drop(tx, key)
+		kept, err := q.drop(tx, key)
 		if err != nil {
 			return 0, nil, err
 		}
-		if doc != "" {
-			docs = append(docs, doc)
-		}
+		docs = append(docs, kept...)
 	}
 	return len(drop), docs, q.keys.count(tx, -int64(len(drop)))
 }
 
-// drop removes the record that an "ended" key points to and gives its kept document.
-func (q *Queue) drop(tx store.Tx, endedKey string) (document string, err error) {
+// drop removes the record that an "ended" key points to and gives its kept documents.
+func (q *Queue) drop(tx store.Tx, endedKey string) (documents []string, err error) {
 	if err := tx.Delete(endedKey); err != nil {
-		return "", err
+		return nil, err
 	}
 	_, id, ok := q.keys.parseEnded(endedKey)
 	if !ok {
-		return "", nil
+		return nil, nil
 	}
 	if data, err := tx.Get(q.keys.done(id)); err == nil {
 		if j, err := decode(endedKey, data); err == nil && !j.DocumentGone {
-			document = j.Document.ID
-			if err := tx.Delete(q.keys.document(document)); err != nil {
-				return "", err
+			for _, p := range j.Parts() {
+				documents = append(documents, p.ID)
+			}
+			if err := q.keys.disown(tx, j); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return document, tx.Delete(q.keys.done(id))
+	return documents, tx.Delete(q.keys.done(id))
 }
 
 // HasDocument says whether a job refers to the document, for the sweep at start.

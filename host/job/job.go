@@ -11,6 +11,8 @@ type State string
 
 // The states. The last three are final.
 const (
+	// Incoming: the job has its id, and its submitter still brings documents.
+	Incoming  State = "incoming"
 	Queued    State = "queued"
 	Held      State = "held"
 	Printing  State = "printing"
@@ -88,13 +90,26 @@ type Attempt struct {
 
 // Job is the durable record.
 type Job struct {
-	ID       uint64       `json:"id"`
-	Printer  string       `json:"printer"`
-	Title    string       `json:"title"`
-	User     string       `json:"user"`
-	UID      int64        `json:"uid"` // the submitter's user id on the node; -1 if there is none
-	Datatype string       `json:"datatype"`
-	Document document.Ref `json:"document"`
+	ID       uint64 `json:"id"`
+	Printer  string `json:"printer"`
+	Title    string `json:"title"`
+	User     string `json:"user"`
+	UID      int64  `json:"uid"` // the submitter's user id on the node; -1 if there is none
+	Datatype string `json:"datatype"`
+	// Document is the one that prints next, or printed last. Documents are all of a job that
+	// has several or whose document was described; Document is then Documents[At].
+	Document  document.Ref `json:"document"`
+	Documents []Part       `json:"documents,omitempty"`
+	At        int          `json:"at,omitempty"`
+	// Copies is how often all documents print; 0 is once. CopiesDone counts those finished.
+	Copies     uint32 `json:"copies,omitempty"`
+	CopiesDone uint32 `json:"copies_done,omitempty"`
+	// Ticket is what the submitter wants of the device: a message of IPP with a group of job
+	// attributes. It is kept and handed on, not read.
+	Ticket []byte `json:"ticket,omitempty"`
+	// Account is who submitted it by password or certificate; Origin is the machine it came from.
+	Account string `json:"account,omitempty"`
+	Origin  string `json:"origin,omitempty"`
 	// DocumentGone is set when the document has been removed.
 	DocumentGone bool `json:"document_gone,omitempty"`
 
@@ -108,6 +123,17 @@ type Job struct {
 	StartTime uint32 `json:"start_time,omitempty"`
 	UntilTime uint32 `json:"until_time,omitempty"`
 
+	// NotBefore is the time before which it does not print; zero for none.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// Promoted, if not zero, puts the job before all that have less of it, whatever their
+	// priority. Place is its place among its equals; 0 stands for its id.
+	Promoted int64   `json:"promoted,omitempty"`
+	Place    float64 `json:"place,omitempty"`
+	// HoldAfter, if not empty, is why an incoming job is held when it is complete.
+	HoldAfter string `json:"hold_after,omitempty"`
+	// Touched is when an incoming job's submitter was last heard of.
+	Touched time.Time `json:"touched,omitzero"`
+
 	Submitted time.Time `json:"submitted"`
 	Ended     time.Time `json:"ended,omitzero"`
 	Attempts  []Attempt `json:"attempts,omitempty"`
@@ -120,6 +146,65 @@ type Job struct {
 	MayHavePrinted bool `json:"may_have_printed,omitempty"`
 	// Revision grows with each change.
 	Revision uint64 `json:"revision"`
+}
+
+// Part is one document of a job, as its submitter described it.
+type Part struct {
+	document.Ref
+	Name string `json:"name,omitempty"`
+	// Format is the media type that was declared, or found in the data.
+	Format string `json:"format,omitempty"`
+}
+
+// MaxDocuments bounds the documents of one job.
+const MaxDocuments = 1000
+
+// Parts gives all documents of the job.
+func (j *Job) Parts() []Part {
+	switch {
+	case len(j.Documents) > 0:
+		return j.Documents
+	case j.Document.ID != "":
+		return []Part{{Ref: j.Document}}
+	}
+	return nil
+}
+
+// Size is the length of all documents, in bytes.
+func (j *Job) Size() (n int64) {
+	for _, p := range j.Parts() {
+		n += p.Size
+	}
+	return n
+}
+
+// Opens gives the time until the job may print, by its hours and its date; 0 if it may now.
+func (j *Job) Opens(now time.Time) time.Duration {
+	wait := UntilWindow(j.StartTime, j.UntilTime, now)
+	if !j.NotBefore.IsZero() {
+		wait = max(wait, j.NotBefore.Sub(now))
+	}
+	return wait
+}
+
+// Before is the order in which jobs print.
+func Before(a, b *Job) bool {
+	switch {
+	case a.Promoted != b.Promoted:
+		return a.Promoted > b.Promoted
+	case a.Priority != b.Priority:
+		return a.Priority > b.Priority
+	case a.place() != b.place():
+		return a.place() < b.place()
+	}
+	return a.ID < b.ID
+}
+
+func (j *Job) place() float64 {
+	if j.Place == 0 {
+		return float64(j.ID)
+	}
+	return j.Place
 }
 
 // Current gives the running attempt, or nil.
@@ -143,6 +228,7 @@ type Rules struct {
 func (j *Job) clone() *Job {
 	c := *j
 	c.Attempts = append([]Attempt(nil), j.Attempts...)
+	c.Documents = append([]Part(nil), j.Documents...)
 	return &c
 }
 

@@ -13,21 +13,13 @@ type line struct {
 	all   int // every unfinished job of the printer, waiting or not
 }
 
-// before is the order of printing: priority, then age.
-func before(a, b *Job) bool {
-	if a.Priority != b.Priority {
-		return a.Priority > b.Priority
-	}
-	return a.ID < b.ID
-}
-
 type readyHeap struct {
 	jobs []*Job
 	at   map[uint64]int
 }
 
 func (h *readyHeap) Len() int           { return len(h.jobs) }
-func (h *readyHeap) Less(i, j int) bool { return before(h.jobs[i], h.jobs[j]) }
+func (h *readyHeap) Less(i, j int) bool { return Before(h.jobs[i], h.jobs[j]) }
 func (h *readyHeap) Swap(i, j int) {
 	h.jobs[i], h.jobs[j] = h.jobs[j], h.jobs[i]
 	h.at[h.jobs[i].ID], h.at[h.jobs[j].ID] = i, j
@@ -56,7 +48,7 @@ func newLine() *line {
 
 func (l *line) add(j *Job) {
 	l.remove(j.ID)
-	if j.StartTime != j.UntilTime {
+	if j.StartTime != j.UntilTime || !j.NotBefore.IsZero() {
 		l.timed[j.ID] = j
 		return
 	}
@@ -77,7 +69,7 @@ func (l *line) first(now time.Time) *Job {
 		best = l.ready.jobs[0]
 	}
 	for _, j := range l.timed {
-		if InWindow(j.StartTime, j.UntilTime, now) && (best == nil || before(j, best)) {
+		if j.Opens(now) <= 0 && (best == nil || Before(j, best)) {
 			best = j
 		}
 	}
@@ -88,7 +80,7 @@ func (l *line) first(now time.Time) *Job {
 func (l *line) opens(now time.Time) time.Duration {
 	var least time.Duration
 	for _, j := range l.timed {
-		if d := UntilWindow(j.StartTime, j.UntilTime, now); d > 0 && (least == 0 || d < least) {
+		if d := j.Opens(now); d > 0 && (least == 0 || d < least) {
 			least = d
 		}
 	}

@@ -59,25 +59,34 @@ func end(j *Job, r Result, rules Rules, now time.Time) (*Job, error) {
 	}
 	intent, moveTo := j.Intent, j.MoveTo
 	j.Intent, j.MoveTo = NoIntent, ""
-	switch {
-	case r.Outcome == Sent:
+	if r.Outcome == Sent && !j.advance() {
 		// Printed wins over everything asked for meanwhile: the paper is out.
 		j.MayHavePrinted = false
 		j = finish(j, Printed, "", now)
 		j.DocumentGone = !rules.KeepPrinted
 		return j, nil
+	}
+	return follow(j, r, intent, moveTo, rules, now), nil
+}
+
+// follow decides what becomes of a job that is not printed yet.
+func follow(j *Job, r Result, intent Intent, moveTo string, rules Rules, now time.Time) *Job {
+	switch {
 	case intent == IntentCancel:
-		return finish(j, Cancelled, "cancelled while it printed", now), nil
+		return finish(j, Cancelled, "cancelled while it printed", now)
 	case intent == IntentHold:
 		j.State, j.Reason = Held, "held while it printed; it will start from the beginning"
 	case intent == IntentMove:
 		j.State, j.Reason, j.Printer = Queued, "", moveTo
 	case intent == IntentRestart:
+		j.rewind()
 		j.State, j.Reason = Queued, ""
+	case r.Outcome == Sent: // another document follows
+		j.State, j.Reason, j.MayHavePrinted = Queued, "", false
 	default:
-		return afterFault(j, r, rules, now), nil
+		return afterFault(j, r, rules, now)
 	}
-	return j, nil
+	return j
 }
 
 // afterFault applies the printer's policy. A device that could not be reached, and a host
@@ -134,6 +143,9 @@ func hold(j *Job) (*Job, error) {
 	case j.State == Printing:
 		j = j.clone()
 		j.Intent, j.MoveTo = IntentHold, ""
+	case j.State == Incoming:
+		j = j.clone()
+		j.HoldAfter = "held on request"
 	default:
 		j = j.clone()
 		j.State, j.Reason = Held, "held on request"
@@ -142,6 +154,11 @@ func hold(j *Job) (*Job, error) {
 }
 
 func release(j *Job) (*Job, error) {
+	if j.State == Incoming {
+		j = j.clone()
+		j.HoldAfter = ""
+		return j, nil
+	}
 	if j.State != Held {
 		if j.State == Queued || j.State == Printing && j.Intent == NoIntent {
 			return j, nil // nothing to undo
@@ -155,7 +172,7 @@ func release(j *Job) (*Job, error) {
 		j.Intent = IntentRestart // the attempt is being stopped already
 		return j, nil
 	}
-	j.State, j.Reason, j.Faults = Queued, "", 0
+	j.State, j.Reason, j.Faults, j.NotBefore = Queued, "", 0, time.Time{}
 	return j, nil
 }
 
@@ -165,7 +182,7 @@ func restart(j *Job) (*Job, error) {
 	case j.DocumentGone:
 		return nil, spoolerr.New(spoolerr.Precondition, spoolerr.CodeSpoolFileNotFound,
 			"job %d cannot be restarted: its document is no longer kept; submit it again, or let the printer keep printed jobs", j.ID)
-	case j.Intent == IntentCancel:
+	case j.Intent == IntentCancel, j.State == Incoming:
 		return nil, wrongState(j, "be restarted")
 	}
 	j = j.clone()
@@ -173,6 +190,7 @@ func restart(j *Job) (*Job, error) {
 		j.Intent, j.MoveTo = IntentRestart, ""
 		return j, nil
 	}
+	j.rewind()
 	j.State, j.Reason, j.Faults, j.Ended, j.MayHavePrinted = Queued, "", 0, time.Time{}, false
 	return j, nil
 }

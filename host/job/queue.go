@@ -59,7 +59,7 @@ func Open(ctx context.Context, s store.Store, spooler string, now func() time.Ti
 }
 
 // Accept records a new job and gives it its id; when it returns, the record is durable.
-// The document must be durable already.
+// Its documents must be durable already; only an incoming job may have none.
 func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
 	var accepted *Job
 	err := q.store.Update(ctx, func(tx store.Tx) error {
@@ -71,9 +71,6 @@ func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
 		next.ID, next.Submitted, next.Revision = id, q.now(), 1
 		if next.State == "" {
 			next.State = Queued
-		}
-		if err := tx.Put(q.keys.document(next.Document.ID), []byte(hex(id))); err != nil {
-			return err
 		}
 		accepted = &next
 		return q.keys.save(tx, nil, accepted)

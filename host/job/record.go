@@ -64,11 +64,11 @@ func decode(key string, data []byte) (*Job, error) {
 // sound says whether a record can be a job's.
 func (j *Job) sound() bool {
 	switch j.State {
-	case Queued, Held, Printing, Printed, Cancelled, Failed:
+	case Incoming, Queued, Held, Printing, Printed, Cancelled, Failed:
 	default:
 		return false
 	}
-	return j.ID != 0 && (j.State == Printing) == (j.Current() != nil)
+	return j.ID != 0 && (j.State == Printing) == (j.Current() != nil) && j.At >= 0 && (j.At == 0 || j.At < len(j.Documents))
 }
 
 // load reads a job, active or finished.
@@ -110,10 +110,39 @@ func (k keys) save(tx store.Tx, old, next *Job) error {
 	} else {
 		err = tx.Put(k.active(next.ID), data)
 	}
-	if err == nil && next.DocumentGone && (old == nil || !old.DocumentGone) {
-		err = tx.Delete(k.document(next.Document.ID))
+	if err != nil {
+		return err
 	}
-	return err
+	return k.own(tx, old, next)
+}
+
+// own keeps the record of which job a document belongs to.
+func (k keys) own(tx store.Tx, old, next *Job) error {
+	if next.DocumentGone {
+		if old != nil && old.DocumentGone {
+			return nil
+		}
+		return k.disown(tx, next)
+	}
+	known := 0 // documents are only ever added at the end
+	if old != nil {
+		known = len(old.Parts())
+	}
+	for _, p := range next.Parts()[known:] {
+		if err := tx.Put(k.document(p.ID), []byte(hex(next.ID))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k keys) disown(tx store.Tx, j *Job) error {
+	for _, p := range j.Parts() {
+		if err := tx.Delete(k.document(p.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unfinish takes a finished job out of the history.

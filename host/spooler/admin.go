@@ -107,6 +107,7 @@ func (s *Spooler) changePrinter(ctx context.Context, name string, change func(re
 	for _, old := range before.Ports {
 		delete(s.port(old).printers, spool.Fold(p.Name))
 	}
+	next.Changed = s.cfg.Now()
 	p.record = next
 	s.adopt(p)
 	s.refreshPorts(append(before.Ports, next.Ports...))

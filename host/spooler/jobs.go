@@ -73,7 +73,7 @@ func (s *Spooler) act(ctx context.Context, id eventlog.ID, text string, change f
 	s.stopAsked(j, errors.New(text))
 	s.mu.Unlock()
 	if j.State.Final() && j.DocumentGone {
-		s.removeDocument(ctx, j.Document.ID)
+		s.removeDocuments(ctx, j)
 	}
 	s.kick(j.Printer)
 	return nil

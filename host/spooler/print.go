@@ -35,7 +35,9 @@ func (s *Spooler) startAttempt(p *port, pr *printer, j *job.Job) {
 	go func() {
 		defer s.background.Done()
 		defer cancel(nil)
-		a.run(s.lifetime())
+		for more := true; more; {
+			more = a.run(s.lifetime()) && s.cfg.Queue.Take(j.ID)
+		}
 		s.mu.Lock()
 		if s.running[j.ID] == a { // else the job prints again already, at another port
 			delete(s.running, j.ID)
@@ -68,19 +70,21 @@ func (s *Spooler) stopAttempt(id uint64, cause error) {
 	}
 }
 
-func (a *attempt) run(ctx context.Context) {
+// run prints one document of the job. It says whether the job has another one, which goes
+// to the same port.
+func (a *attempt) run(ctx context.Context) (more bool) {
 	s := a.spooler
 	doc, err := a.document(ctx)
 	if err != nil {
 		a.unprintable(ctx, err)
-		return
+		return false
 	}
 	defer func() { _ = doc.Close() }()
 	open, err := s.ensureOpen(ctx, a.port)
 	if err != nil {
 		s.cfg.Queue.Return(a.job.ID)
 		a.offerElsewhere(ctx)
-		return
+		return false
 	}
 	begun, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.job.Printer, a.record())
 	if err != nil {
@@ -88,7 +92,7 @@ func (a *attempt) run(ctx context.Context) {
 			s.storeFailed(a.port, err)
 		}
 		a.offerElsewhere(ctx) // Begin has given it back
-		return
+		return false
 	}
 	s.mu.Lock()
 	a.job = begun
@@ -99,7 +103,7 @@ func (a *attempt) run(ctx context.Context) {
 	if errors.Is(context.Cause(a.stop), errShutdown) && result.Outcome == job.Stopped {
 		result.Outcome = job.Interrupted
 	}
-	a.finish(ctx, result)
+	return a.finish(ctx, result)
 }
 
 // offerElsewhere looks for another port for a job that was given back unbegun: one of the
@@ -140,7 +144,7 @@ func (a *attempt) unprintable(ctx context.Context, err error) {
 		return
 	}
 	s.jobEvent(eventlog.DocumentMissing, eventlog.Error, failed, "failed: "+err.Error(), "")
-	s.removeDocument(ctx, failed.Document.ID)
+	s.removeDocuments(ctx, failed)
 }
 
 // storeFailed keeps a port from spinning while the host's own storage fails.
@@ -168,30 +172,45 @@ func (a *attempt) describe() spool.Doc {
 
 // finish records the result. Until it is recorded the port stays reserved: what was
 // printed must not be forgotten.
-func (a *attempt) finish(ctx context.Context, r job.Result) {
+func (a *attempt) finish(ctx context.Context, r job.Result) (more bool) {
 	s := a.spooler
 	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 10*time.Second) {
 		after, err := s.cfg.Queue.End(ctx, a.job.ID, r, a.rules)
 		if err == nil {
 			a.judge(r)
-			s.afterEnd(ctx, after, r)
-			return
+			more = a.goesOn(after, r)
+			s.afterEnd(ctx, after, r, more)
+			return more
 		}
 		s.cfg.Logger.Error("cannot record the end of an attempt", "job", a.job.ID, "error", err)
 		if errors.Is(err, spoolerr.Precondition) || errors.Is(err, spoolerr.NotFound) {
-			return
+			return false
 		}
 		if delay > lastWhenStopping && s.isStopping() {
-			return // the next life finds the attempt open and settles it
+			return false // the next life finds the attempt open and settles it
 		}
 		t := time.NewTimer(delay)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return
+			return false
 		}
 	}
+}
+
+// goesOn says whether the job's next document may follow at once at the same port.
+func (a *attempt) goesOn(j *job.Job, r job.Result) bool {
+	s := a.spooler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pr := s.lookup(j.Printer)
+	if r.Outcome != job.Sent || j.State != job.Queued || s.stopping || pr == nil || pr.Paused ||
+		spool.Fold(j.Printer) != spool.Fold(a.job.Printer) || !a.port.unit.ready() {
+		return false
+	}
+	a.job = j
+	return true
 }
 
 // lastWhenStopping is the longest pause between tries to record an end while the spooler
@@ -216,7 +235,8 @@ func (a *attempt) judge(r job.Result) {
 }
 
 // afterEnd does what follows from a recorded end: events, and the document's removal.
-func (s *Spooler) afterEnd(ctx context.Context, j *job.Job, r job.Result) {
+// A job that goes on is not offered to other ports.
+func (s *Spooler) afterEnd(ctx context.Context, j *job.Job, r job.Result, goesOn bool) {
 	port, number := "", uint32(0)
 	if n := len(j.Attempts); n > 0 {
 		port, number = j.Attempts[n-1].Port, j.Attempts[n-1].Number
@@ -233,16 +253,18 @@ func (s *Spooler) afterEnd(ctx context.Context, j *job.Job, r job.Result) {
 	}
 	s.announce(j, port)
 	if j.DocumentGone {
-		s.removeDocument(ctx, j.Document.ID)
+		s.removeDocuments(ctx, j)
 	}
-	s.kick(j.Printer)
+	if !goesOn {
+		s.kick(j.Printer)
+	}
 }
 
 // announce makes an event of the state a job has come to.
 func (s *Spooler) announce(j *job.Job, port string) {
 	switch j.State {
 	case job.Printed:
-		s.jobEvent(eventlog.JobPrinted, eventlog.Info, j, fmt.Sprintf("printed, %d bytes at port %s", j.Document.Size, spool.Quote(port)), port)
+		s.jobEvent(eventlog.JobPrinted, eventlog.Info, j, fmt.Sprintf("printed, %d bytes at port %s", j.Size(), spool.Quote(port)), port)
 	case job.Held:
 		s.jobEvent(eventlog.JobHeld, eventlog.Warning, j, "held: "+j.Reason, port)
 	case job.Cancelled:

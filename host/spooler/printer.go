@@ -26,6 +26,15 @@ type Settings struct {
 	StartTime         *uint32
 	UntilTime         *uint32
 	KeepPrinted       *bool
+	// Rejecting takes no new jobs; HoldNew takes and holds them.
+	Rejecting, HoldNew *bool
+	// Formats are the media types the printer takes; empty is every known one.
+	Formats []string
+	// Allow and Deny name who may print: users, and groups as "@NAME". Without Allow
+	// everybody may whom Deny does not name.
+	Allow, Deny []string
+	// Description is what front ends keep of the printer, as a message of IPP.
+	Description []byte
 }
 
 // record is a printer as the registry has it.
@@ -38,7 +47,13 @@ type record struct {
 	DefaultPriority   uint32
 	StartTime, Until  uint32
 	Paused            bool
+	Rejecting         bool
+	HoldNew           bool
+	Formats           []string
+	Allow, Deny       []string
+	Description       []byte
 	Created           time.Time
+	Changed           time.Time // in memory: when its record or Paused last changed
 }
 
 // printer is a record with its life.
@@ -73,6 +88,14 @@ func (r record) apply(set Settings) (record, error) {
 	assign(&r.StartTime, set.StartTime)
 	assign(&r.Until, set.UntilTime)
 	assign(&r.Rules.KeepPrinted, set.KeepPrinted)
+	assign(&r.Rejecting, set.Rejecting)
+	assign(&r.HoldNew, set.HoldNew)
+	replace(&r.Formats, set.Formats)
+	replace(&r.Allow, set.Allow)
+	replace(&r.Deny, set.Deny)
+	if set.Description != nil {
+		r.Description = slices.Clone(set.Description)
+	}
 	if set.Policy != nil {
 		r.Rules.Policy = job.Policy(*set.Policy)
 	}
@@ -82,6 +105,13 @@ func (r record) apply(set Settings) (record, error) {
 func assign[T any](to *T, from *T) {
 	if from != nil {
 		*to = *from
+	}
+}
+
+// replace changes a list; an empty one that is not nil clears it.
+func replace(to *[]string, from []string) {
+	if from != nil {
+		*to = slices.Clone(from)
 	}
 }
 
@@ -107,6 +137,9 @@ func (r record) check() error {
 			return err
 		}
 	}
+	if err := r.checkLists(); err != nil {
+		return err
+	}
 	if err := checkPriority(r.Priority); err != nil {
 		return err
 	}
@@ -114,6 +147,21 @@ func (r record) check() error {
 		return err
 	}
 	return checkHours(r.StartTime, r.Until)
+}
+
+// checkLists bounds what a record carries.
+func (r record) checkLists() error {
+	const mostNames, mostBytes = 1000, 128 << 10
+	if len(r.Formats) > mostNames || len(r.Allow) > mostNames || len(r.Deny) > mostNames || len(r.Description) > mostBytes {
+		return spoolerr.New(spoolerr.Exhausted, 0, "printer %s: a list has more than %d entries or the description more than %d bytes",
+			spool.Quote(r.Name), mostNames, mostBytes)
+	}
+	for _, text := range slices.Concat(r.Formats, r.Allow, r.Deny) {
+		if err := checkText("printer "+spool.Quote(r.Name)+": a format or user", text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkPriority(p uint32) error {
@@ -156,6 +204,9 @@ func (r record) values() []registry.Value {
 		registry.Uint32("Priority", r.Priority), registry.Uint32("DefaultPriority", r.DefaultPriority),
 		registry.Uint32("StartTime", r.StartTime), registry.Uint32("UntilTime", r.Until),
 		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint32("Paused", flag(r.Paused)),
+		registry.Uint32("Rejecting", flag(r.Rejecting)), registry.Uint32("HoldNewJobs", flag(r.HoldNew)),
+		registry.Strings("Formats", r.Formats...), registry.Strings("AllowUsers", r.Allow...), registry.Strings("DenyUsers", r.Deny...),
+		registry.Bytes("Description", r.Description),
 		registry.Uint64("Created", uint64(r.Created.UnixNano())),
 	}
 }
@@ -178,8 +229,15 @@ func parseRecord(name string, values []registry.Value) record {
 		}
 	}
 	policy := string(r.Rules.Policy)
-	var keep, paused uint32
+	var keep, paused, rejecting, holdNew uint32
 	r.Ports, _ = byName["ports"].List()
+	r.Formats, _ = byName["formats"].List()
+	r.Allow, _ = byName["allowusers"].List()
+	r.Deny, _ = byName["denyusers"].List()
+	r.Description = byName["description"].Data
+	number("rejecting", &rejecting)
+	number("holdnewjobs", &holdNew)
+	r.Rejecting, r.HoldNew = rejecting != 0, holdNew != 0
 	text("comment", &r.Comment)
 	text("location", &r.Location)
 	text("policy", &policy)

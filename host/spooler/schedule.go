@@ -45,18 +45,11 @@ func (s *Spooler) next(p *port) (*printer, *job.Job) {
 			s.wakeForJobs(pr)
 			continue
 		}
-		if best == nil || pr.Priority > bestPrinter.Priority || pr.Priority == bestPrinter.Priority && older(j, best) {
+		if best == nil || pr.Priority > bestPrinter.Priority || pr.Priority == bestPrinter.Priority && job.Before(j, best) {
 			bestPrinter, best = pr, j
 		}
 	}
 	return bestPrinter, best
-}
-
-func older(a, b *job.Job) bool {
-	if a.Priority != b.Priority {
-		return a.Priority > b.Priority
-	}
-	return a.ID < b.ID
 }
 
 // printsNow says whether the printer's hours are open, and else sets its timer.

@@ -62,6 +62,8 @@ type Spooler struct {
 	units    map[string]*unit    // by folded monitor name
 	pending  map[string]bool     // names of ports being added or deleted
 	running  map[uint64]*attempt
+	// receiving counts the documents of incoming jobs that are under way.
+	receiving map[uint64]int
 
 	launched   chan struct{} // closed when Run has begun to start every monitor
 	ending     chan struct{} // closed when Run has begun to end
@@ -78,7 +80,7 @@ func New(ctx context.Context, cfg Config) (*Spooler, error) {
 	s := &Spooler{
 		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
 		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
-		pending: make(map[string]bool), running: make(map[uint64]*attempt),
+		pending: make(map[string]bool), running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
 		launched: make(chan struct{}), ending: make(chan struct{}),
 	}
 	if err := s.loadPrinters(ctx); err != nil {
@@ -99,7 +101,7 @@ func (s *Spooler) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.afterEnd(ctx, after, r)
+		s.afterEnd(ctx, after, r, false)
 	}
 	return nil
 }
@@ -141,6 +143,7 @@ func (s *Spooler) housekeeping(ctx context.Context) {
 	defer t.Stop()
 	for {
 		s.expire(ctx)
+		s.abandonIdle(ctx)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -156,6 +159,13 @@ func (s *Spooler) expire(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Logger.Warn("cannot expire finished jobs", "error", err)
+	}
+}
+
+// removeDocuments removes what a job no longer needs.
+func (s *Spooler) removeDocuments(ctx context.Context, j *job.Job) {
+	for _, p := range j.Parts() {
+		s.removeDocument(ctx, p.ID)
 	}
 }
 

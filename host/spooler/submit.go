@@ -1,10 +1,12 @@
 package spooler
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/job"
@@ -16,54 +18,115 @@ import (
 type Submission struct {
 	Printer, Title, User string
 	UID                  int64
-	Datatype             string
+	// Account and Origin are who submits it by password or certificate, and from where.
+	Account, Origin string
+	Datatype        string
 	// Priority 0 takes the printer's default.
 	Priority             uint32
 	Hold                 bool
 	StartTime, UntilTime uint32
+	NotBefore            time.Time
+	// Copies 0 is one.
+	Copies uint32
+	// Document describes the document of a job that has one.
+	Document DocumentInfo
+	// Ticket is kept with the job, see job.Job.
+	Ticket []byte
+}
+
+// DocumentInfo is what a submitter says of a document.
+type DocumentInfo struct {
+	Name, Format string
+	// Detect, if set, gives the format by the document's first bytes, or refuses it. What
+	// it gives replaces Format.
+	Detect func(head []byte) (string, error)
 }
 
 // Submit spools a document and accepts the job: when it returns, both are durable. body
 // must fail, rather than end, when the sender breaks off; then nothing is left behind.
-func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (_ *job.Job, retErr error) {
+func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*job.Job, error) {
 	r, done, err := s.admit(sub)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	w, err := s.cfg.Documents.Create(ctx)
+	part, err := s.store(ctx, sub.Printer, sub.Document, body)
 	if err != nil {
 		return nil, err
+	}
+	next := newJob(sub, r)
+	next.Document = part.Ref
+	if part.Name != "" || part.Format != "" {
+		next.Documents = []job.Part{part}
+	}
+	if next.State == "" && r.HoldNew {
+		next.State, next.Reason = job.Held, heldNew
+	}
+	j, err := s.cfg.Queue.Accept(ctx, next)
+	if err != nil {
+		s.removeDocument(ctx, part.ID)
+		return nil, err
+	}
+	s.jobEvent(eventlog.JobAccepted, eventlog.Info, j, fmt.Sprintf("accepted from %s, %d bytes, for printer %s", j.User, part.Size, spool.Quote(j.Printer)), "")
+	s.kick(j.Printer)
+	return j, nil
+}
+
+// store spools one document.
+func (s *Spooler) store(ctx context.Context, printer string, info DocumentInfo, body io.Reader) (_ job.Part, retErr error) {
+	w, err := s.cfg.Documents.Create(ctx)
+	if err != nil {
+		return job.Part{}, err
 	}
 	defer func() {
 		if retErr != nil {
 			_ = w.Abort()
 		}
 	}()
+	part := job.Part{Name: info.Name, Format: info.Format}
+	if info.Detect != nil {
+		if body, part.Format, err = detect(body, info.Detect); err != nil {
+			return part, err
+		}
+	}
 	if _, err := io.Copy(w, body); err != nil {
-		return nil, spoolerr.Wrap(err, "the document for printer %s was not accepted", spool.Quote(sub.Printer))
+		return part, spoolerr.Wrap(err, "the document for printer %s was not accepted", spool.Quote(printer))
 	}
 	if w.Size() == 0 {
-		return nil, spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidData,
-			"the document for printer %s is empty; nothing was queued", spool.Quote(sub.Printer))
+		return part, spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidData,
+			"the document for printer %s is empty; nothing was queued", spool.Quote(printer))
 	}
-	ref, err := w.Commit(ctx)
-	if err != nil {
-		return nil, err
-	}
-	j, err := s.cfg.Queue.Accept(ctx, job.Job{
-		Printer: r.Name, Title: sub.Title, User: sub.User, UID: sub.UID, Datatype: spool.DatatypeRAW, Document: ref,
-		State: initialState(sub.Hold), Reason: initialReason(sub.Hold), Priority: priorityOf(sub, r),
-		StartTime: sub.StartTime, UntilTime: sub.UntilTime,
-	})
-	if err != nil {
-		s.removeDocument(ctx, ref.ID)
-		return nil, err
-	}
-	s.jobEvent(eventlog.JobAccepted, eventlog.Info, j, fmt.Sprintf("accepted from %s, %d bytes, for printer %s", j.User, ref.Size, spool.Quote(j.Printer)), "")
-	s.kick(j.Printer)
-	return j, nil
+	part.Ref, err = w.Commit(ctx)
+	return part, err
 }
+
+// detect looks at the first bytes of a document and gives it back whole.
+func detect(body io.Reader, by func([]byte) (string, error)) (io.Reader, string, error) {
+	const enough = 4 << 10
+	head := make([]byte, enough)
+	n, err := io.ReadFull(body, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, "", err
+	}
+	format, err := by(head[:n])
+	return io.MultiReader(bytes.NewReader(head[:n]), body), format, err
+}
+
+// newJob is what a submission becomes.
+func newJob(sub Submission, r record) job.Job {
+	j := job.Job{
+		Printer: r.Name, Title: sub.Title, User: sub.User, UID: sub.UID, Account: sub.Account, Origin: sub.Origin,
+		Datatype: spool.DatatypeRAW, Priority: priorityOf(sub, r), StartTime: sub.StartTime, UntilTime: sub.UntilTime,
+		NotBefore: sub.NotBefore, Copies: sub.Copies, Ticket: sub.Ticket,
+	}
+	if sub.Hold {
+		j.State, j.Reason = job.Held, "held on submission"
+	}
+	return j
+}
+
+// heldNew is the reason of jobs that came while the printer held new ones.
+const heldNew = "the printer holds new jobs"
 
 // admit checks a submission and keeps its printer from being deleted until done is called.
 func (s *Spooler) admit(sub Submission) (r record, done func(), err error) {
@@ -72,7 +135,7 @@ func (s *Spooler) admit(sub Submission) (r record, done func(), err error) {
 			return record{}, nil, err
 		}
 	}
-	if err := errors.Join(checkHours(sub.StartTime, sub.UntilTime), checkText("the title", sub.Title), checkText("the user's name", sub.User)); err != nil {
+	if err := sub.check(); err != nil {
 		return record{}, nil, err
 	}
 	if sub.Datatype != "" && spool.Fold(sub.Datatype) != spool.Fold(spool.DatatypeRAW) {
@@ -85,6 +148,10 @@ func (s *Spooler) admit(sub Submission) (r record, done func(), err error) {
 	if pr == nil {
 		return record{}, nil, unknownPrinter(sub.Printer)
 	}
+	if pr.Rejecting {
+		return record{}, nil, spoolerr.New(spoolerr.Precondition, spoolerr.CodeInvalidPrinterState,
+			"printer %s accepts no jobs now; submit to another one, or ask an operator", spool.Quote(pr.Name))
+	}
 	pr.submitting++
 	return pr.record, func() {
 		s.mu.Lock()
@@ -93,22 +160,32 @@ func (s *Spooler) admit(sub Submission) (r record, done func(), err error) {
 	}, nil
 }
 
+func (sub Submission) check() error {
+	return errors.Join(checkHours(sub.StartTime, sub.UntilTime), checkText("the title", sub.Title), checkText("the user's name", sub.User),
+		checkText("the document's name", sub.Document.Name), checkCopies(sub.Copies), checkTicket(sub.Ticket))
+}
+
+// MaxCopies bounds the copies of a job.
+const MaxCopies = 9999
+
+func checkCopies(n uint32) error {
+	if n > MaxCopies {
+		return spoolerr.New(spoolerr.Invalid, 0, "%d copies are too many; the most is %d", n, MaxCopies)
+	}
+	return nil
+}
+
+// checkTicket bounds what a record in the store carries for its submitter.
+func checkTicket(ticket []byte) error {
+	const most = 32 << 10
+	if len(ticket) > most {
+		return spoolerr.New(spoolerr.Exhausted, 0, "the job's attributes take %d bytes; the most is %d", len(ticket), most)
+	}
+	return nil
+}
+
 // lookup finds a printer; s.mu is held.
 func (s *Spooler) lookup(name string) *printer { return s.printers[spool.Fold(name)] }
-
-func initialState(hold bool) job.State {
-	if hold {
-		return job.Held
-	}
-	return job.Queued
-}
-
-func initialReason(hold bool) string {
-	if hold {
-		return "held on submission"
-	}
-	return ""
-}
 
 func priorityOf(sub Submission, r record) uint32 {
 	if sub.Priority != 0 {

@@ -25,7 +25,12 @@ type PrinterView struct {
 	UntilTime         uint32
 	KeepPrinted       bool
 	Paused            bool
-	Created           time.Time
+	Rejecting         bool
+	HoldNew           bool
+	Formats           []string
+	Allow, Deny       []string
+	Description       []byte
+	Created, Changed  time.Time
 	// State is "idle", "printing", "paused", "offline" or "missing"; Reason says why, or
 	// what the device says.
 	State, Reason string
@@ -80,7 +85,9 @@ func (s *Spooler) viewPrinter(pr *printer) PrinterView {
 		Name: pr.Name, Ports: slices.Clone(pr.Ports), Comment: pr.Comment, Location: pr.Location,
 		Policy: string(pr.Rules.Policy), MaxAttempts: pr.Rules.MaxAttempts, Priority: pr.Priority,
 		DefaultPriority: pr.DefaultPriority, StartTime: pr.StartTime, UntilTime: pr.Until,
-		KeepPrinted: pr.Rules.KeepPrinted, Paused: pr.Paused, Created: pr.Created, Jobs: s.cfg.Queue.Count(pr.Name),
+		KeepPrinted: pr.Rules.KeepPrinted, Paused: pr.Paused, Created: pr.Created, Changed: pr.Changed,
+		Rejecting: pr.Rejecting, HoldNew: pr.HoldNew, Formats: pr.Formats, Allow: pr.Allow, Deny: pr.Deny, Description: pr.Description,
+		Jobs: s.cfg.Queue.Count(pr.Name),
 	}
 	v.State, v.Reason = s.printerState(pr)
 	return v
@@ -101,6 +108,8 @@ func (s *Spooler) WhyWaiting(j *job.Job) string {
 		return "printer " + spool.Quote(j.Printer) + " is gone"
 	case pr.Paused:
 		return "printer " + spool.Quote(pr.Name) + " is paused"
+	case j.NotBefore.After(now):
+		return "it prints not before " + j.NotBefore.UTC().Format("2006-01-02 15:04 MST")
 	case !job.InWindow(j.StartTime, j.UntilTime, now):
 		return "it prints only " + hours(j.StartTime, j.UntilTime)
 	case !job.InWindow(pr.StartTime, pr.Until, now):

@@ -23,7 +23,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 	p := &apiv1.Job{
 		Id: j.ID, Spooler: sp.Name(), Printer: j.Printer, Title: j.Title, User: j.User, State: string(j.State),
-		Reason: j.Reason, Size: uint64(j.Document.Size), Sha256: j.Document.SHA256, Datatype: j.Datatype,
+		Reason: j.Reason, Size: uint64(j.Size()), Sha256: j.Document.SHA256, Datatype: j.Datatype,
 		Priority: j.Priority, StartTime: j.StartTime, UntilTime: j.UntilTime, SubmittedAt: stamp(j.Submitted),
 		EndedAt: stamp(j.Ended), MayHavePrinted: j.MayHavePrinted,
 	}

@@ -75,8 +75,10 @@ func (s *hostServer) explainJob(ctx context.Context, sp *spooler.Spooler, name s
 		return nil, err
 	}
 	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Job %d (%s, %d bytes, from %s) is %s%s.",
-		j.ID, spool.Quote(j.Title), j.Document.Size, j.User, j.State, reasonOf(j))}
+		j.ID, spool.Quote(j.Title), j.Size(), j.User, j.State, reasonOf(j))}
 	switch j.State {
+	case job.Incoming:
+		resp.Advice = append(resp.Advice, fmt.Sprintf("It prints when its submitter says that all documents are there. To give it up: spoolhost job cancel %d.", j.ID))
 	case job.Queued:
 		s.explainWaiting(sp, j, resp)
 	case job.Held:

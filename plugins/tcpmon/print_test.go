@@ -81,20 +81,6 @@ func TestConnectErrors(t *testing.T) {
 	}
 }
 
-// A queue that is full accepts no connection, and nobody answers: the time-out ends it.
-func TestConnectTimesOut(t *testing.T) {
-	s := settings{host: "printer", port: 9100, connectTimeout: 10}
-	timeout := &net.OpError{Op: "dial", Err: timeoutError{}}
-	wantError(t, connectError(t.Context(), s, timeout), spoolerr.Unavailable, spoolerr.CodeTimeout, "printer:9100", "check")
-	lookup := &net.OpError{Op: "dial", Err: &net.DNSError{IsTimeout: true}}
-	wantError(t, connectError(t.Context(), s, lookup), spoolerr.Unavailable, spoolerr.CodeTimeout, "name servers")
-}
-
-type timeoutError struct{}
-
-func (timeoutError) Error() string { return "i/o timeout" }
-func (timeoutError) Timeout() bool { return true }
-
 func TestCallsOutOfOrder(t *testing.T) {
 	b := newBench(t)
 	dev, got := sink(t)

@@ -1,130 +1,133 @@
 package tcpmon
 
 import (
-	"net"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/spoolhost/spoolhost/plugins/internal/ports"
+	"github.com/spoolhost/spoolhost/plugins/internal/lpr"
+	"github.com/spoolhost/spoolhost/plugins/internal/netport"
+	"github.com/spoolhost/spoolhost/plugins/internal/tcpxcv"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
-	"github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/spool"
-	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 // settings is how to reach one printer.
 type settings struct {
-	host string
-	port int
-	// connectTimeout is how long StartDoc tries, over all of the host's addresses.
-	connectTimeout time.Duration
+	netport.Remote
+	// protocol is PROTOCOL_RAWTCP_TYPE or PROTOCOL_LPR_TYPE.
+	protocol uint32
+	// queue and byteCounting are for LPR. Every document is counted before it is sent
+	// anyway; byteCounting is kept because Windows' tools ask for it.
+	queue        string
+	byteCounting bool
 	// writeTimeout is how long one Write waits before it says that nothing moves.
 	writeTimeout time.Duration
-	// closeTimeout is how long EndDoc waits for the printer to close; 0 is not at all.
+	// closeTimeout is how long EndDoc waits for the printer to close once it has every
+	// byte, or to confirm a job by LPR; 0 is not at all, which also gives up knowing that
+	// the bytes have arrived.
 	closeTimeout time.Duration
-	// keepAlive is the time between TCP keep-alive probes; 0 is none.
-	keepAlive time.Duration
+	// deviceType is a description that Windows' tools keep with a port.
+	deviceType string
+	snmp       snmpSettings
 }
 
-// protocolRaw is PROTOCOL_RAWTCP_TYPE.
-const protocolRaw = 1
+// snmpSettings is how to ask for the printer's state.
+type snmpSettings struct {
+	enabled   bool
+	community string
+	// index is the printer's hrDeviceIndex.
+	index    int
+	port     int
+	version  string
+	interval time.Duration
+}
+
+// The settings' texts for protocols and versions.
+const (
+	raw     = "raw"
+	lprText = "lpr"
+
+	snmpV1  = "1"
+	snmpV2c = "2c"
+)
+
+const defaultRawPort = 9100
 
 // parse checks settings strictly and fills in the defaults.
 func parse(c portconfig.Config) (settings, error) {
 	r := portconfig.Read(c)
-	s := settings{
-		host:           r.Required("host"),
-		port:           r.Int("port", 9100, 1, 65535),
-		connectTimeout: r.Duration("connectTimeout", 10*time.Second, time.Millisecond, 10*time.Minute),
-		writeTimeout:   r.Duration("writeTimeout", 30*time.Second, time.Millisecond, time.Hour),
-		closeTimeout:   r.Duration("closeTimeout", 60*time.Second, 0, time.Hour),
-		keepAlive:      r.Duration("keepAlive", 30*time.Second, 0, 2*time.Hour),
+	s := settings{protocol: readProtocol(r)}
+	port := defaultRawPort
+	if s.protocol == tcpxcv.ProtocolLPR {
+		port = lpr.DefaultPort
 	}
-	if s.keepAlive%time.Second != 0 {
-		r.Problem("keepAlive", "give whole seconds, or 0 for none")
+	s.Remote = netport.ReadRemote(r, port)
+	s.queue = r.Text("queue", "")
+	s.byteCounting = r.Bool("byteCounting", false)
+	s.writeTimeout = r.Duration("writeTimeout", 30*time.Second, time.Millisecond, time.Hour)
+	s.closeTimeout = r.Duration("closeTimeout", 60*time.Second, 0, time.Hour)
+	s.deviceType = r.Text("deviceType", "")
+	s.snmp = readSNMP(r)
+	if remedy := lpr.CheckQueue(s.queue); remedy != "" && (s.queue != "" || s.protocol == tcpxcv.ProtocolLPR) {
+		r.Problem("queue", "%s", remedy)
 	}
-	if host, remedy := checkHost(s.host); remedy != "" && s.host != "" {
-		r.Problem("host", "%s", remedy)
-	} else {
-		s.host = host
+	if remedy := checkText(s.deviceType, 256); remedy != "" {
+		r.Problem("deviceType", "%s", remedy)
 	}
 	return s, r.Err()
 }
 
-func (s settings) address() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
-
-// codec keeps settings in the registry under the names that Windows uses.
-type codec struct{}
-
-func (codec) Values(c portconfig.Config) ([]registry.Value, error) {
-	s, err := parse(c)
-	if err != nil {
-		return nil, err
+func readProtocol(r *portconfig.Reader) uint32 {
+	switch r.Text("protocol", raw) {
+	case raw:
+		return tcpxcv.ProtocolRaw
+	case lprText:
+		return tcpxcv.ProtocolLPR
 	}
-	return []registry.Value{
-		registry.Uint32("Protocol", protocolRaw),
-		registry.String("HostName", s.host),
-		registry.Uint32("PortNumber", uint32(s.port)),
-		registry.Uint32("ConnectTimeout", uint32(s.connectTimeout.Milliseconds())),
-		registry.Uint32("WriteTimeout", uint32(s.writeTimeout.Milliseconds())),
-		registry.Uint32("CloseTimeout", uint32(s.closeTimeout.Milliseconds())),
-		registry.Uint32("KeepAlive", uint32(s.keepAlive/time.Second)),
-	}, nil
+	r.Problem("protocol", "give raw or lpr")
+	return tcpxcv.ProtocolRaw
 }
 
-func (codec) Settings(s ports.Stored) (map[string]string, error) {
-	if err := checkProtocol(s); err != nil {
-		return nil, err
+func readSNMP(r *portconfig.Reader) snmpSettings {
+	s := snmpSettings{
+		enabled:   r.Bool("snmp", false),
+		community: r.Text("snmpCommunity", "public"),
+		index:     r.Int("snmpIndex", 1, 1, 1<<31-1),
+		port:      r.Int("snmpPort", 161, 1, 65535),
+		version:   r.Text("snmpVersion", snmpV2c),
+		interval:  r.Duration("snmpInterval", time.Minute, time.Second, 24*time.Hour),
 	}
-	host, err := s.Text("HostName")
-	if err != nil {
-		return nil, err
+	if s.version != snmpV1 && s.version != snmpV2c {
+		r.Problem("snmpVersion", "give 1 or 2c")
 	}
-	out := map[string]string{"host": host}
-	for _, v := range [...]struct {
-		key, value string
-		unit       time.Duration
-	}{
-		{"port", "PortNumber", 0},
-		{"connectTimeout", "ConnectTimeout", time.Millisecond},
-		{"writeTimeout", "WriteTimeout", time.Millisecond},
-		{"closeTimeout", "CloseTimeout", time.Millisecond},
-		{"keepAlive", "KeepAlive", time.Second},
-	} {
-		if err := setNumber(out, v.key, s, v.value, v.unit); err != nil {
-			return nil, err
-		}
+	if remedy := checkText(s.community, 32); remedy != "" {
+		r.Problem("snmpCommunity", "%s", remedy)
 	}
-	return out, nil
+	return s
 }
 
-// setNumber writes a stored number as a person would: a plain one if unit is 0, else a
-// time. A value that is not stored is left to its default.
-func setNumber(out map[string]string, key string, s ports.Stored, value string, unit time.Duration) error {
-	n, ok, err := s.Number(value)
-	switch {
-	case err != nil || !ok:
-		return err
-	case n > 1<<32-1:
-		return spoolerr.New(spoolerr.Corrupt, 0, "registry value %s is %d, which is out of range", value, n)
-	case unit == 0:
-		out[key] = strconv.FormatUint(n, 10)
-	default:
-		out[key] = (time.Duration(n) * unit).String()
+// checkText wants a text that fits into a PORT_DATA of Windows.
+func checkText(text string, most int) (remedy string) {
+	if len(text) > most || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return "give at most " + strconv.Itoa(most) + " printable characters of ASCII"
 	}
-	return nil
+	return ""
 }
 
-func checkProtocol(s ports.Stored) error {
-	n, ok, err := s.Number("Protocol")
-	if err != nil || !ok || n == protocolRaw {
-		return err
+// lpr gives what the client of the other protocol wants.
+func (s settings) lpr(sender string) lpr.Settings {
+	return lpr.Settings{
+		Remote: s.Remote, Queue: s.queue, Sender: sender, Format: 'l',
+		WriteTimeout: s.writeTimeout, AnswerTimeout: max(s.closeTimeout, time.Second),
 	}
-	return spoolerr.New(spoolerr.Unsupported, 0, "registry value Protocol is %d; this monitor speaks only 1 (raw)", n)
 }
 
-func (codec) Merge(current, changed map[string]string) map[string]string {
-	return ports.Overlay(current, changed)
+func (s settings) describe() string {
+	if s.protocol == tcpxcv.ProtocolLPR {
+		return "lpr " + s.Address() + " queue " + s.queue
+	}
+	return "raw " + s.Address()
 }
 
 func (codec) Info(c portconfig.Config) spool.PortInfo {
@@ -132,7 +135,7 @@ func (codec) Info(c portconfig.Config) spool.PortInfo {
 	if s, err := parse(c); err != nil {
 		info.Description = "damaged: " + err.Error()
 	} else {
-		info.Description = "raw " + s.address()
+		info.Description = s.describe()
 	}
 	return info
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/plugins/internal/montest"
+	"github.com/spoolhost/spoolhost/plugins/internal/netport"
 	"github.com/spoolhost/spoolhost/plugins/internal/ports"
+	"github.com/spoolhost/spoolhost/plugins/internal/tcpxcv"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -17,7 +19,11 @@ import (
 
 func TestDefaults(t *testing.T) {
 	s, err := parse(portconfig.Config{Name: "lp1", Settings: map[string]string{"host": "printer"}})
-	want := settings{"printer", 9100, 10 * time.Second, 30 * time.Second, 60 * time.Second, 30 * time.Second}
+	want := settings{
+		Remote:   netport.Remote{Host: "printer", Port: 9100, ConnectTimeout: 10 * time.Second, KeepAlive: 30 * time.Second},
+		protocol: tcpxcv.ProtocolRaw, writeTimeout: 30 * time.Second, closeTimeout: 60 * time.Second,
+		snmp: snmpSettings{community: "public", index: 1, port: 161, version: "2c", interval: time.Minute},
+	}
 	if err != nil || s != want {
 		t.Errorf("%+v, %v; want %+v", s, err, want)
 	}
@@ -36,37 +42,20 @@ func TestSettingsRefused(t *testing.T) {
 		{"writeTimeout", "2h", "1h0m0s"},
 		{"closeTimeout", "-1s", "from 0s"},
 		{"keepAlive", "1500ms", "whole seconds"},
-		{"snmp", "public", "closeTimeout, connectTimeout, host, keepAlive, port, writeTimeout"},
+		{"snmp", "public", "true or false"},
+		{"snmpVersion", "3", "1 or 2c"},
+		{"snmpCommunity", "p\u00fcblic", "32 printable"},
+		{"snmpInterval", "1ms", "1s"},
+		{"protocol", "ipp", "raw or lpr"},
+		{"queue", "a b", "without blanks"},
+		{"deviceType", strings.Repeat("x", 257), "256"},
+		{"colour", "red", "byteCounting, closeTimeout, connectTimeout, deviceType, host, keepAlive, port, protocol, queue, snmp"},
 	}
 	for _, tt := range tests {
 		c := portconfig.Config{Name: "lp1", Settings: map[string]string{"host": "printer"}}
 		c.Settings[tt.key] = tt.value
 		_, err := parse(c)
 		wantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidData, `"lp1"`, tt.key, tt.says)
-	}
-}
-
-func TestHosts(t *testing.T) {
-	good := map[string]string{
-		"printer": "printer", "lp_1.example.com": "lp_1.example.com", "printer.local.": "printer.local.",
-		"3com": "3com", "10.0.0.5": "10.0.0.5", "::1": "::1", "[::1]": "::1", "2001:DB8::9": "2001:db8::9",
-		"fe80::1%eth0": "fe80::1%eth0", "[fe80::1%eth0]": "fe80::1%eth0",
-	}
-	for host, want := range good {
-		if plain, remedy := checkHost(host); plain != want || remedy != "" {
-			t.Errorf("%s: %s %s", host, plain, remedy)
-		}
-	}
-	bad := []string{
-		".", "a..b", "-a", "a-", "a b", "a/b", "pr\u00fcnter", "10.0.0.300", "10.0.0", "1", "printer:9100",
-		"10.0.0.5:9100", "[10.0.0.5]", "[::1", "[::1]:9100", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255",
-		"ff02::1", "::ffff:0.0.0.0", "fe80::1%a/b", "fe80::1%" + strings.Repeat("x", 16), strings.Repeat("a", 64),
-		strings.Repeat("a.", 127) + "a", "a\x00b",
-	}
-	for _, host := range bad {
-		if _, remedy := checkHost(host); !strings.HasPrefix(remedy, "give ") {
-			t.Errorf("%q accepted (%s)", host, remedy)
-		}
 	}
 }
 
@@ -80,7 +69,9 @@ func TestSettingsSurviveTheRegistry(t *testing.T) {
 	}
 	want := maps.Clone(given)
 	want["host"], want["closeTimeout"], want["keepAlive"] = "fe80::1%eth0", "0s", "0s"
-	want["writeTimeout"] = "1m30s"
+	want["protocol"], want["byteCounting"] = "raw", "false"
+	want["snmp"], want["snmpCommunity"], want["snmpIndex"] = "false", "public", "1"
+	want["snmpPort"], want["snmpVersion"], want["snmpInterval"] = "161", "2c", "1m0s"
 	got := b.config("hall/LP 1")
 	if !maps.Equal(got.Settings, want) {
 		t.Errorf("got %v, want %v", got.Settings, want)
@@ -97,7 +88,7 @@ func TestSettingsSurviveTheRegistry(t *testing.T) {
 func TestHandWrittenRegistry(t *testing.T) {
 	b := newBench(t)
 	b.write("good", registry.String("HostName", "printer"))
-	b.write("lpr", registry.String("HostName", "printer"), registry.Uint32("Protocol", 2))
+	b.write("lpr", registry.String("HostName", "printer"), registry.Uint32("Protocol", 3))
 	b.write("typed", registry.String("HostName", "printer"), registry.String("PortNumber", "9100"))
 	b.write("noport", registry.String("HostName", "printer"), registry.Uint64("PortNumber", 1<<40))
 	b.write("nohost", registry.Uint32("PortNumber", 9100))

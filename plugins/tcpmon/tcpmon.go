@@ -3,7 +3,9 @@ package tcpmon
 import (
 	"context"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/lpr"
 	"github.com/spoolhost/spoolhost/plugins/internal/ports"
+	"github.com/spoolhost/spoolhost/plugins/internal/tcpxcv"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -54,7 +56,11 @@ func (p *port) Read(_ context.Context, b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return job.Target.(*link).back.take(b), nil
+	l, ok := job.Target.(*link)
+	if !ok {
+		return 0, nil // by LPR a printer answers steps, and says nothing else
+	}
+	return l.back.take(b), nil
 }
 
 // open connects. The settings are read now, so that ConfigPort takes effect with the
@@ -64,11 +70,15 @@ func (m *instance) open(ctx context.Context, name string, doc spool.Doc) (ports.
 	if err != nil {
 		return nil, err
 	}
-	l, err := connect(ctx, s, m.init.Logger.With("port", name, "job", doc.JobID))
-	if err != nil {
-		return nil, spoolerr.Wrap(connectError(ctx, s, err), "port %s", spool.Quote(name))
+	t, err := m.target(ctx, s, name, doc)
+	return t, spoolerr.Wrap(err, "port %s", spool.Quote(name))
+}
+
+func (m *instance) target(ctx context.Context, s settings, name string, doc spool.Doc) (ports.Target, error) {
+	if s.protocol == tcpxcv.ProtocolLPR {
+		return lpr.Open(ctx, s.lpr(m.init.ServerName), doc)
 	}
-	return l, nil
+	return connect(ctx, s, doc.Size, m.init.Logger.With("port", name, "job", doc.JobID))
 }
 
 func (m *instance) check(ctx context.Context, name string) error {
@@ -78,7 +88,7 @@ func (m *instance) check(ctx context.Context, name string) error {
 
 // XcvOpenPort opens a configuration channel.
 func (m *instance) XcvOpenPort(ctx context.Context, object string, granted spool.Access) (monitor.Xcv, error) {
-	config := ports.Config{UI: "tcpmonui", DecodePort: decodePort, DecodeName: decodeName}
+	config := ports.Config{UI: "tcpmonui", DecodePort: decodePort, DecodeName: portconfig.DecodeName, More: commands()}
 	ch, err := m.book.OpenChannel(ctx, config, object, granted)
 	if err != nil {
 		return nil, err
@@ -100,11 +110,3 @@ func (m *instance) settings(ctx context.Context, name string) (settings, error) 
 	}
 	return parse(c)
 }
-
-// decodePort reads the input of AddPort and ConfigPort. PORT_DATA_1 (964 bytes) and
-// PORT_DATA_2 (1068 bytes) begin with a UTF-16 name, so that they can never be taken for
-// this JSON: their second byte is zero for every name in ASCII, and they hold NULs.
-func decodePort(in []byte) (portconfig.Config, error) { return portconfig.Decode(in) }
-
-// decodeName reads the input of DeletePort and GetConfigInfo.
-func decodeName(in []byte) (string, error) { return portconfig.DecodeName(in) }

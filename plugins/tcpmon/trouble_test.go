@@ -97,7 +97,7 @@ func TestSlowIsNotHung(t *testing.T) {
 // patient makes the document in p wait for as long as its context allows.
 func patient(p *port) {
 	job, _ := p.Slot.Current()
-	job.Target.(*link).settings.writeTimeout = time.Hour
+	job.Target.(*link).Patience = time.Hour
 }
 
 func TestWriteReturnsBeforeItsDeadline(t *testing.T) {

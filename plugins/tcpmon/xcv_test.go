@@ -1,10 +1,12 @@
 package tcpmon
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"testing"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/tcpxcv"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -51,9 +53,18 @@ func TestXcvRefusals(t *testing.T) {
 		{"no data name", "", 1, nil, spoolerr.Invalid, spoolerr.CodeInvalidParameter},
 		{"no input", "AddPort", 1, nil, spoolerr.Invalid, spoolerr.CodeInvalidData},
 		{"not JSON", "AddPort", 1, []byte("new"), spoolerr.Invalid, spoolerr.CodeInvalidData},
-		{"PORT_DATA_1", "AddPort", 1, make([]byte, 964), spoolerr.Invalid, spoolerr.CodeInvalidData},
+		{"version 0", "AddPort", 1, make([]byte, 964), spoolerr.Invalid, spoolerr.CodeInvalidLevel},
+		{"short PORT_DATA_1", "AddPort", 1, portData("new", "a")[:963], spoolerr.Invalid, spoolerr.CodeInvalidData},
+		{"PORT_DATA_1 without the right", "AddPort", 0, portData("new", "a"), spoolerr.Denied, spoolerr.CodeAccessDenied},
+		{"PORT_DATA_1 without a name", "AddPort", 1, portData("", "a"), spoolerr.Invalid, spoolerr.CodeInvalidData},
+		{"PORT_DATA_1 without a host", "AddPort", 1, portData("new", ""), spoolerr.Invalid, spoolerr.CodeInvalidData},
+		{"PORT_DATA_1 of a port that exists", "AddPort", 1, portData("LP1", "a"), spoolerr.Exists, spoolerr.CodeAlreadyExists},
+		{"DELETE_PORT_DATA_1 version 0", "DeletePort", 1, make([]byte, 236), spoolerr.Invalid, spoolerr.CodeInvalidLevel},
+		{"short DELETE_PORT_DATA_1", "DeletePort", 1, make([]byte, 235), spoolerr.Invalid, spoolerr.CodeInvalidData},
+		{"CONFIG_INFO_DATA_1 version 3", "GetConfigInfo", 0, configInfo(3), spoolerr.Invalid, spoolerr.CodeInvalidLevel},
+		{"CONFIG_INFO_DATA_1 on the monitor", "GetConfigInfo", 0, configInfo(1), spoolerr.BadHandle, spoolerr.CodeInvalidHandle},
 		{"unknown setting", "AddPort", 1, portconfig.Encode("new", map[string]string{"host": "a", "x": "y"}), spoolerr.Invalid, spoolerr.CodeInvalidData},
-		{"empty name", "AddPort", 1, portconfig.Encode("", map[string]string{"host": "a"}), spoolerr.Invalid, spoolerr.CodeInvalidName},
+		{"empty name", "AddPort", 1, portconfig.Encode("", map[string]string{"host": "a"}), spoolerr.Invalid, spoolerr.CodeInvalidData},
 		{"backslash", "AddPort", 1, portconfig.Encode(`a\b`, map[string]string{"host": "a"}), spoolerr.Invalid, spoolerr.CodeInvalidName},
 		{"comma", "AddPort", 1, portconfig.Encode(`a,b`, map[string]string{"host": "a"}), spoolerr.Invalid, spoolerr.CodeInvalidName},
 		{"duplicate", "AddPort", 1, portconfig.Encode("LP1", map[string]string{"host": "a"}), spoolerr.Exists, spoolerr.CodeAlreadyExists},
@@ -77,6 +88,89 @@ func TestXcvRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// portData is PORT_DATA_1 for raw printing.
+func portData(name, host string) []byte {
+	out, _ := tcpxcv.PortData{Version: 1, PortName: name, Protocol: tcpxcv.ProtocolRaw, HostAddress: host}.Encode()
+	return out
+}
+
+func configInfo(version uint32) []byte {
+	out, _ := tcpxcv.ConfigInfo{Version: version}.Encode()
+	return out
+}
+
+// What Windows' tools do: add by structure, ask for either version, change, delete.
+func TestWindowsStructures(t *testing.T) {
+	b := newBench(t)
+	given := tcpxcv.PortData{
+		Version: 2, PortName: "IP_1", Protocol: tcpxcv.ProtocolLPR, HostAddress: "10.0.0.5", Queue: "lp", DoubleSpool: true,
+		SNMPEnabled: true, SNMPCommunity: "secret", SNMPDevIndex: 2, DeviceType: "Generic", PortNumber: 515,
+	}
+	in, err := given.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.admin(portconfig.AddPort, in); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.portData("IP_1", 2); got != given {
+		t.Errorf("got %+v, want %+v", got, given)
+	}
+	as1 := given
+	as1.Version, as1.IPAddress = 1, "10.0.0.5"
+	if got := b.portData("IP_1", 1); got != as1 {
+		t.Errorf("got %+v, want %+v", got, as1)
+	}
+	if err := b.admin(portconfig.ConfigPort, portData("IP_1", "printer")); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.config("IP_1").Settings; s["protocol"] != "raw" || s["port"] != "9100" || s["host"] != "printer" || s["snmpCommunity"] != "secret" {
+		t.Errorf("%v", s)
+	}
+	in, _ = tcpxcv.DeletePort{PortName: "ip_1"}.Encode()
+	if err := b.admin(portconfig.DeletePort, in); err != nil {
+		t.Fatal(err)
+	}
+	if infos, _ := b.mon.EnumPorts(t.Context()); len(infos) != 0 {
+		t.Errorf("%v", infos)
+	}
+}
+
+func (b *bench) portData(name string, version uint32) tcpxcv.PortData {
+	b.Helper()
+	out, err := b.xcv(0, name, portconfig.GetConfigInfo, configInfo(version))
+	if err != nil {
+		b.Fatal(err)
+	}
+	d, err := tcpxcv.DecodePortData(out)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return d
+}
+
+func TestDocumentedNames(t *testing.T) {
+	b := newBench(t)
+	in := portconfig.Encode("lp1", map[string]string{"host": "localhost", "snmp": "true", "snmpCommunity": "c", "snmpIndex": "7"})
+	if err := b.admin(portconfig.AddPort, in); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]byte{
+		"HostAddress": portconfig.EncodeText("localhost"), "SNMPCommunity": portconfig.EncodeText("c"),
+		"SNMPDeviceIndex": {7, 0, 0, 0}, "SNMPEnabled": {1, 0, 0, 0},
+	} {
+		if out, err := b.xcv(0, "lp1", name, nil); err != nil || !bytes.Equal(out, want) {
+			t.Errorf("%s: %x %v", name, out, err)
+		}
+	}
+	out, err := b.xcv(0, "lp1", "IPAddress", nil)
+	if s, _ := portconfig.DecodeText(out); err != nil || s != "127.0.0.1" && s != "::1" {
+		t.Errorf("IPAddress %q %v", s, err)
+	}
+	_, err = b.xcv(0, "", "HostAddress", nil)
+	wantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidData)
 }
 
 func TestPortChannel(t *testing.T) {
@@ -136,6 +230,8 @@ func FuzzXcv(f *testing.F) {
 		f.Add(name, "", portconfig.Encode("lp1", map[string]string{"host": "a"}))
 		f.Add(name, "lp1", portconfig.EncodeText("lp1"))
 		f.Add(name, `..\x`, make([]byte, 964))
+		f.Add(name, "", portData("new", "a"))
+		f.Add(name, "lp1", configInfo(2))
 	}
 	f.Fuzz(func(t *testing.T, name, object string, in []byte) {
 		b := newBench(t)

@@ -34,6 +34,30 @@ func Write(ctx context.Context, w Writer, p []byte, patience time.Duration) (n i
 	return Verdict(ctx, n, len(p), err)
 }
 
+// Reader is a connection or a device file that the runtime can wait for.
+type Reader interface {
+	Read(p []byte) (int, error)
+	SetReadDeadline(t time.Time) error
+}
+
+// Read reads what there is, waiting no longer than patience: os.ErrDeadlineExceeded says
+// that nothing came. When ctx ends it gives ctx's error.
+func Read(ctx context.Context, r Reader, p []byte, patience time.Duration) (n int, err error) {
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if err := r.SetReadDeadline(Limit(ctx, patience)); err != nil {
+		return 0, err
+	}
+	stop := whenDone(ctx, func() { _ = r.SetReadDeadline(past()) })
+	n, err = r.Read(p)
+	stop()
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return n, err
+}
+
 // Verdict is what a write of want bytes came to, once ctx is taken into account.
 func Verdict(ctx context.Context, n, want int, err error) (int, error) {
 	late := errors.Is(err, os.ErrDeadlineExceeded)

@@ -3,6 +3,9 @@ package ports
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -24,7 +27,7 @@ type Config struct {
 	// and GetConfigInfo. They are the place for further layouts.
 	DecodePort func(in []byte) (portconfig.Config, error)
 	DecodeName func(in []byte) (string, error)
-	// More are the monitor's own commands.
+	// More are the monitor's own commands; one may take the place of a common one.
 	More map[string]Command
 }
 
@@ -57,7 +60,7 @@ func (ch *Channel) Data(ctx context.Context, name string, in []byte) ([]byte, er
 	command, ok := ch.command(name)
 	if !ok {
 		return nil, spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidParameter,
-			"data name %s is unknown to this monitor; AddPort, ConfigPort, DeletePort, GetConfigInfo and MonitorUI are known", spool.Quote(name))
+			"data name %s is unknown to this monitor; it knows %s", spool.Quote(name), strings.Join(ch.names(), ", "))
 	}
 	if command.Admin && !ch.granted.Has(spool.ServerAccessAdminister) {
 		return nil, spoolerr.New(spoolerr.Denied, 0,
@@ -70,20 +73,28 @@ func (ch *Channel) Data(ctx context.Context, name string, in []byte) ([]byte, er
 func (ch *Channel) Close(context.Context) error { return nil }
 
 func (ch *Channel) command(name string) (Command, bool) {
-	switch name {
-	case portconfig.AddPort:
-		return Command{true, addPort}, true
-	case portconfig.ConfigPort:
-		return Command{true, configPort}, true
-	case portconfig.DeletePort:
-		return Command{true, deletePort}, true
-	case portconfig.GetConfigInfo:
-		return Command{false, getConfigInfo}, true
-	case portconfig.MonitorUI:
-		return Command{false, monitorUI}, true
+	if c, ok := ch.config.More[name]; ok {
+		return c, true
 	}
-	c, ok := ch.config.More[name]
+	c, ok := common()[name]
 	return c, ok
+}
+
+// common are the commands of every first-party monitor.
+func common() map[string]Command {
+	return map[string]Command{
+		portconfig.AddPort:       {true, addPort},
+		portconfig.ConfigPort:    {true, configPort},
+		portconfig.DeletePort:    {true, DeletePort},
+		portconfig.GetConfigInfo: {false, GetConfigInfo},
+		portconfig.MonitorUI:     {false, monitorUI},
+	}
+}
+
+func (ch *Channel) names() []string {
+	all := common()
+	maps.Copy(all, ch.config.More)
+	return slices.Sorted(maps.Keys(all))
 }
 
 func addPort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
@@ -91,8 +102,11 @@ func addPort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Name, err = ch.name(c.Name); err != nil {
+	if c.Name, err = ch.Only(c.Name); err != nil {
 		return nil, err
+	}
+	if c.Name == "" {
+		return nil, spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidData, "AddPort names no port; give it a name")
 	}
 	return nil, ch.Book.Add(ctx, c)
 }
@@ -102,13 +116,14 @@ func configPort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Name, err = ch.name(c.Name); err != nil {
+	if c.Name, err = ch.Only(c.Name); err != nil {
 		return nil, err
 	}
 	return nil, ch.Book.Configure(ctx, c)
 }
 
-func deletePort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
+// DeletePort is the common command of that name.
+func DeletePort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
 	name, err := ch.Name(in)
 	if err != nil {
 		return nil, err
@@ -116,7 +131,8 @@ func deletePort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
 	return nil, ch.Book.Delete(ctx, name)
 }
 
-func getConfigInfo(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
+// GetConfigInfo is the common command of that name: it answers a portconfig.Config in JSON.
+func GetConfigInfo(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
 	name, err := ch.Name(in)
 	if err != nil {
 		return nil, err
@@ -142,11 +158,11 @@ func (ch *Channel) Name(in []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return ch.name(name)
+	return ch.Only(name)
 }
 
-// name keeps a channel on a port to that port: its rights were checked for no other.
-func (ch *Channel) name(given string) (string, error) {
+// Only keeps a channel on a port to that port: its rights were checked for no other.
+func (ch *Channel) Only(given string) (string, error) {
 	switch {
 	case given == "" && ch.Object != "":
 		return ch.Object, nil

@@ -1,13 +1,13 @@
-package tcpmon
+package netport
 
 import (
 	"net/netip"
 	"strings"
 )
 
-// checkHost gives a host in the form in which it is stored: a name, or an address
+// CheckHost gives a host in the form in which it is stored: a name, or an address
 // without brackets. Otherwise it says what to give instead.
-func checkHost(host string) (plain, remedy string) {
+func CheckHost(host string) (plain, remedy string) {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
 		if addr, err := netip.ParseAddr(inner); !ok || err != nil || !addr.Is6() {

@@ -15,7 +15,7 @@ import (
 
 // InitializeV1 is InitializePrintMonitor, the function of an unconverted monitor: it is
 // called once in the life of the process. New monitors have no use for it.
-type InitializeV1 func(ctx context.Context, init InitV1) (MonitorV1, error)
+type InitializeV1 func(ctx context.Context, init InitV1) (Unconverted, error)
 
 // InitV1 is what an unconverted monitor receives: the path of its key, and what the
 // Win32 functions were to it, which knew one spooler only.
@@ -30,19 +30,19 @@ type InitV1 struct {
 	Logger *slog.Logger
 }
 
-// MonitorV1 is an unconverted monitor: no Xcv and no Shutdown, and so no cluster.
-type MonitorV1 interface {
+// Unconverted is an unconverted monitor: no Xcv and no Shutdown, and so no cluster.
+type Unconverted interface {
 	EnumPorts(ctx context.Context) ([]spool.PortInfo, error)
 	OpenPort(ctx context.Context, name string) (Port, error)
 }
 
-// PortAdder is a MonitorV1 to which ports can be added (pfnAddPortEx).
+// PortAdder is a Unconverted to which ports can be added (pfnAddPortEx).
 type PortAdder interface {
 	// AddPortEx adds a port. in is the input of AddPort; it comes from the caller unchecked.
 	AddPortEx(ctx context.Context, in []byte) error
 }
 
-// PortDeleter is a MonitorV1 whose ports can be deleted (pfnDeletePort).
+// PortDeleter is a Unconverted whose ports can be deleted (pfnDeletePort).
 type PortDeleter interface {
 	DeletePort(ctx context.Context, name string) error
 }
@@ -58,8 +58,8 @@ type serverV1 struct {
 	handle uint64 // of the only instance, 0 before it is initialised
 }
 
-// asMonitor makes a MonitorV1 fit for v2's table of handles.
-type asMonitor struct{ MonitorV1 }
+// asMonitor makes a Unconverted fit for v2's table of handles.
+type asMonitor struct{ Unconverted }
 
 func (asMonitor) XcvOpenPort(context.Context, string, spool.Access) (Xcv, error) {
 	return nil, spoolerr.New(spoolerr.Unsupported, 0, "this monitor is not converted")
@@ -93,14 +93,14 @@ func (s *serverV1) monitor() uint64 {
 	return s.handle
 }
 
-// optionalV1 is what the only instance can do beyond MonitorV1.
+// optionalV1 is what the only instance can do beyond Unconverted.
 func optionalV1[T any](s *serverV1) (T, error) {
 	m, err := lookup[Monitor](&s.v2.handles, s.monitor())
 	if err != nil {
 		var none T
 		return none, err
 	}
-	v, ok := m.(asMonitor).MonitorV1.(T)
+	v, ok := m.(asMonitor).Unconverted.(T)
 	if !ok {
 		err = spoolgrpc.ToStatus(spoolerr.New(spoolerr.Unsupported, 0, "this monitor does not have this function"))
 	}

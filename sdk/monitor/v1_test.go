@@ -68,7 +68,7 @@ func TestUnconverted(t *testing.T) {
 	j := &journal{}
 	m := old{oldest{&plain{journal: j, name: "m", port: &plainPort{journal: j}, ports: []spool.PortInfo{{Name: "P1", Description: "one", Type: 3}}}}}
 	var got monitor.InitV1
-	conn := joinedV1(t, func(_ context.Context, init monitor.InitV1) (monitor.MonitorV1, error) {
+	conn := joinedV1(t, func(_ context.Context, init monitor.InitV1) (monitor.Unconverted, error) {
 		got = init
 		return m, nil
 	})
@@ -130,7 +130,7 @@ func xcvV1(t *testing.T, c *monitorwire.Monitor) {
 
 func TestUnconvertedWithoutAddPort(t *testing.T) {
 	ctx := deadline(t)
-	conn := joinedV1(t, func(context.Context, monitor.InitV1) (monitor.MonitorV1, error) {
+	conn := joinedV1(t, func(context.Context, monitor.InitV1) (monitor.Unconverted, error) {
 		return oldest{&plain{journal: &journal{}}}, nil
 	})
 	c, err := monitorwire.InitializeV1(ctx, conn, monitorwire.InitV1{})
@@ -145,7 +145,7 @@ func TestUnconvertedWithoutAddPort(t *testing.T) {
 }
 
 func TestUnconvertedFailsToInitialize(t *testing.T) {
-	conn := joinedV1(t, func(context.Context, monitor.InitV1) (monitor.MonitorV1, error) { return nil, nil })
+	conn := joinedV1(t, func(context.Context, monitor.InitV1) (monitor.Unconverted, error) { return nil, nil })
 	_, err := monitorwire.InitializeV1(deadline(t), conn, monitorwire.InitV1{})
 	wantError(t, err, spoolerr.Internal, spoolerr.CodeDLLInitFailed)
 }

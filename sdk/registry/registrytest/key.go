@@ -1,4 +1,4 @@
-package montest
+package registrytest
 
 import (
 	"context"

@@ -3,107 +3,41 @@ package api
 import (
 	"context"
 	"net"
-	"os"
-	"os/user"
-	"strconv"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
-	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
 )
 
-// role is what a caller may do; a greater one may do all that a smaller one may.
-type role int
-
-const (
-	roleUser     role = iota // prints, and sees and handles own jobs
-	roleOperator             // handles printers' states and everybody's jobs
-	roleAdministrator
-)
-
-func (r role) String() string {
-	return [...]string{"user", "operator", "administrator"}[r]
-}
-
 // caller is who is at the other end of a connection.
 type caller struct {
 	credentials.CommonAuthInfo
-	uid  int64 // -1 if it is not known
-	name string
-	role role
+	access.Caller
 }
 
 // AuthType implements credentials.AuthInfo.
 func (caller) AuthType() string { return "peer" }
 
-// mayHandle says whether the caller may see and change a job.
-func (c caller) mayHandle(j *job.Job) bool {
-	return c.role >= roleOperator || c.uid >= 0 && c.uid == j.UID
-}
-
 // peerCredentials identifies a caller by what the kernel says of its socket. It carries
 // no encryption: Unix sockets and loopback need none, and others are not listened on.
-type peerCredentials struct {
-	operators string // name of the group, or empty
-	lookupUID func(net.Conn) (int64, error)
-}
+type peerCredentials struct{ access.Identifier }
 
 func newPeerCredentials(operators string) credentials.TransportCredentials {
-	return &peerCredentials{operators: operators, lookupUID: peerUID}
+	return &peerCredentials{access.Identifier{Operators: operators}}
 }
 
 // ServerHandshake identifies the caller; it reads and writes nothing.
 func (p *peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	uid, err := p.lookupUID(conn)
-	if err != nil {
-		uid = -1
-	}
-	c := caller{uid: uid, name: "nobody", CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}}
-	if uid >= 0 {
-		c.name, c.role = p.identify(uid)
-	}
-	return conn, c, nil
-}
-
-func (p *peerCredentials) identify(uid int64) (string, role) {
-	name := "uid " + strconv.FormatInt(uid, 10)
-	u, err := user.LookupId(strconv.FormatInt(uid, 10))
-	if err == nil {
-		name = u.Username
-	}
-	switch {
-	case uid == 0 || uid == int64(os.Getuid()):
-		return name, roleAdministrator
-	case err == nil && p.operators != "" && inGroup(u, p.operators):
-		return name, roleOperator
-	}
-	return name, roleUser
-}
-
-func inGroup(u *user.User, group string) bool {
-	g, err := user.LookupGroup(group)
-	if err != nil {
-		return false
-	}
-	ids, err := u.GroupIds()
-	if err != nil {
-		return false
-	}
-	for _, id := range ids {
-		if id == g.Gid {
-			return true
-		}
-	}
-	return false
+	return conn, caller{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}, p.Identify(conn)}, nil
 }
 
 // ClientHandshake is not used: this side only serves.
 func (p *peerCredentials) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return conn, caller{uid: -1}, nil
+	return conn, caller{Caller: access.Nobody()}, nil
 }
 
 // Info implements credentials.TransportCredentials.
@@ -123,7 +57,7 @@ func callerOf(ctx context.Context) caller {
 			return c
 		}
 	}
-	return caller{uid: -1, name: "nobody"}
+	return caller{Caller: access.Nobody()}
 }
 
 // authorize refuses a method that needs a greater role. Methods on jobs are open to all
@@ -132,17 +66,17 @@ func authorize(ctx context.Context, method string) error {
 	c := callerOf(ctx)
 	need, known := needs()[method]
 	if !known {
-		need = roleAdministrator // a method that nobody classified is not for everybody
+		need = access.Administrator // a method that nobody classified is not for everybody
 	}
-	if c.role >= need {
+	if c.Role >= need {
 		return nil
 	}
 	return spoolgrpc.ToStatus(spoolerr.New(spoolerr.Denied, 0,
-		"%s is %s; %s needs the role %s: ask an administrator of this host", c.name, article(c.role), method[1:], need))
+		"%s is %s; %s needs the role %s: ask an administrator of this host", c.Name, article(c.Role), method[1:], need))
 }
 
-func article(r role) string {
-	if r == roleUser {
+func article(r access.Role) string {
+	if r == access.User {
 		return "a user"
 	}
 	return "an " + r.String()

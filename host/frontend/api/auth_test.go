@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spoolhost/spoolhost/host/frontend/access"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
@@ -41,32 +42,32 @@ func TestRoles(t *testing.T) {
 	ctx := t.Context()
 	calls := []struct {
 		name string
-		need role
+		need access.Role
 		call func(uid int64) error
 	}{
-		{"status", roleUser, func(uid int64) error { _, err := b.hosts(uid).GetStatus(ctx, &apiv1.GetStatusRequest{}); return err }},
-		{"printer get", roleUser, func(uid int64) error {
+		{"status", access.User, func(uid int64) error { _, err := b.hosts(uid).GetStatus(ctx, &apiv1.GetStatusRequest{}); return err }},
+		{"printer get", access.User, func(uid int64) error {
 			_, err := b.printers(uid).GetPrinter(ctx, &apiv1.GetPrinterRequest{Name: "p"})
 			return err
 		}},
-		{"pause", roleOperator, func(uid int64) error {
+		{"pause", access.Operator, func(uid int64) error {
 			_, err := b.printers(uid).PausePrinter(ctx, &apiv1.PausePrinterRequest{Name: "p"})
 			return err
 		}},
-		{"purge", roleOperator, func(uid int64) error {
+		{"purge", access.Operator, func(uid int64) error {
 			_, err := b.printers(uid).PurgePrinter(ctx, &apiv1.PurgePrinterRequest{Name: "p"})
 			return err
 		}},
-		{"registry", roleOperator, func(uid int64) error {
+		{"registry", access.Operator, func(uid int64) error {
 			_, err := apiv1.NewRegistryClient(b.conns[uid]).ListKey(ctx, &apiv1.ListKeyRequest{Path: "Printers"})
 			return err
 		}},
-		{"printer set", roleAdministrator, func(uid int64) error {
+		{"printer set", access.Administrator, func(uid int64) error {
 			_, err := b.printers(uid).UpdatePrinter(ctx, &apiv1.UpdatePrinterRequest{Name: "p"})
 			return err
 		}},
 	}
-	roles := map[int64]role{root: roleAdministrator, int64(os.Getuid()): roleAdministrator, operator: roleOperator, ann: roleUser, unknown: roleUser}
+	roles := map[int64]access.Role{root: access.Administrator, int64(os.Getuid()): access.Administrator, operator: access.Operator, ann: access.User, unknown: access.User}
 	for uid, has := range roles {
 		if _, served := b.conns[uid]; !served {
 			b.serve(uid)
@@ -81,51 +82,6 @@ func TestRoles(t *testing.T) {
 				t.Errorf("%s by %s: %v", c.name, has, err)
 			}
 		}
-	}
-}
-
-func TestPeerUID(t *testing.T) {
-	for _, network := range []string{"unix", "tcp"} {
-		t.Run(network, func(t *testing.T) {
-			addr := "127.0.0.1:0"
-			if network == "unix" {
-				addr = t.TempDir() + "/s"
-				if len(addr) > 107 {
-					t.Skip("the temporary directory is too long")
-				}
-			}
-			l, err := net.Listen(network, addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			client, err := net.Dial(network, l.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
-			conn, err := l.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			if uid, err := peerUID(conn); err != nil || uid != int64(os.Getuid()) {
-				t.Errorf("%d %v", uid, err)
-			}
-			// One who hung up is nobody, though the kernel's table says uid 0 of it.
-			_ = client.Close()
-			if network == "tcp" {
-				if uid, err := peerUID(conn); err == nil {
-					t.Errorf("a caller who hung up is uid %d", uid)
-				}
-			}
-		})
-	}
-	a, c := net.Pipe()
-	defer a.Close()
-	defer c.Close()
-	if uid, err := peerUID(a); err == nil {
-		t.Errorf("a pipe has uid %d", uid)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/document"
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/portmon"
@@ -73,7 +74,7 @@ func newBench(t *testing.T) *bench {
 	b.server = newServer(Config{
 		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{b.spooler} }, Catalog: b.catalog, Events: b.events,
 		Info: Info{Version: "1", Started: time.Now(), Data: dir, Listen: func() []string { return []string{"unix:x"} }},
-	}, &peerCredentials{operators: b.group(), lookupUID: socketUID})
+	}, &peerCredentials{access.Identifier{Operators: b.group(), LookupUID: socketUID}})
 	for _, uid := range []int64{root, ann, bob, operator, unknown} {
 		b.serve(uid)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -54,7 +55,7 @@ func (s *hostServer) Explain(ctx context.Context, r *apiv1.ExplainRequest) (*api
 // mayRead says whether the caller may see the events of a job, which tell its title.
 func mayRead(ctx context.Context, sp *spooler.Spooler, number string) bool {
 	c := callerOf(ctx)
-	if c.role >= roleOperator {
+	if c.Role >= access.Operator {
 		return true
 	}
 	id, err := strconv.ParseUint(number, 10, 64)
@@ -62,7 +63,7 @@ func mayRead(ctx context.Context, sp *spooler.Spooler, number string) bool {
 		return false
 	}
 	j, err := sp.Queue().Get(ctx, id)
-	return err == nil && c.mayHandle(j)
+	return err == nil && c.MayHandle(j)
 }
 
 func (s *hostServer) explainJob(ctx context.Context, sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {

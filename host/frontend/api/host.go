@@ -17,7 +17,7 @@ func (s *hostServer) GetStatus(ctx context.Context, _ *apiv1.GetStatusRequest) (
 	c := callerOf(ctx)
 	resp := &apiv1.GetStatusResponse{
 		Version: s.cfg.Info.Version, Pid: int32(os.Getpid()), StartedAt: stamp(s.cfg.Info.Started),
-		Data: s.cfg.Info.Data, Listen: s.cfg.Info.Listen(), Role: c.role.String(), User: c.name,
+		Data: s.cfg.Info.Data, Listen: s.cfg.Info.Listen(), Role: c.Role.String(), User: c.Name,
 	}
 	for _, sp := range s.cfg.Spoolers() {
 		resp.Spoolers = append(resp.Spoolers, statusOf(sp, len(s.cfg.Catalog.List())))

@@ -36,8 +36,11 @@ func (s *jobsServer) SubmitJob(stream submitStream) error {
 		return err
 	}
 	c := callerOf(stream.Context())
+	if v, err := sp.Printer(h.GetPrinter()); err == nil && !c.MayPrint(v.Allow, v.Deny) {
+		return spoolerr.New(spoolerr.Denied, 0, "%s may not print to printer %s; ask an administrator of this host", c.Name, spool.Quote(v.Name))
+	}
 	j, err := sp.Submit(stream.Context(), spooler.Submission{
-		Printer: h.GetPrinter(), Title: h.GetTitle(), User: c.name, UID: c.uid, Datatype: h.GetDatatype(),
+		Printer: h.GetPrinter(), Title: h.GetTitle(), User: c.Name, UID: c.UID, Datatype: h.GetDatatype(),
 		Priority: h.GetPriority(), Hold: h.GetHold(), StartTime: h.GetStartTime(), UntilTime: h.GetUntilTime(),
 	}, &submitReader{stream: stream})
 	if err != nil {
@@ -112,7 +115,7 @@ func (s *jobsServer) ListJobs(r *apiv1.ListJobsRequest, stream listJobsStream) e
 	}
 	c := callerOf(stream.Context())
 	show := func(j *job.Job) bool {
-		return c.mayHandle(j) && (r.GetPrinter() == "" || spool.Fold(j.Printer) == spool.Fold(r.GetPrinter()))
+		return c.MayHandle(j) && (r.GetPrinter() == "" || spool.Fold(j.Printer) == spool.Fold(r.GetPrinter()))
 	}
 	out := &jobPages{spooler: sp, stream: stream, show: show}
 	active := sp.Queue().Active(r.GetPrinter())
@@ -195,7 +198,7 @@ func (s *jobsServer) find(ctx context.Context, spoolerName string, id uint64) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	if !callerOf(ctx).mayHandle(j) {
+	if !callerOf(ctx).MayHandle(j) {
 		return nil, nil, spoolerr.New(spoolerr.Denied, 0, "job %d belongs to somebody else; its owner or an operator may see and change it", id)
 	}
 	return sp, j, nil
@@ -259,7 +262,7 @@ func (s *jobsServer) act(ctx context.Context, spoolerName string, id uint64, cha
 	if err != nil {
 		return nil, err
 	}
-	if err := change(sp, callerOf(ctx).name); err != nil {
+	if err := change(sp, callerOf(ctx).Name); err != nil {
 		return nil, err
 	}
 	j, err := sp.Queue().Get(ctx, id)

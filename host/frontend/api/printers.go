@@ -76,7 +76,7 @@ func (s *printersServer) PurgePrinter(ctx context.Context, r *apiv1.PurgePrinter
 	if err != nil {
 		return nil, err
 	}
-	n, err := sp.PurgePrinter(ctx, r.GetName(), callerOf(ctx).name)
+	n, err := sp.PurgePrinter(ctx, r.GetName(), callerOf(ctx).Name)
 	return &apiv1.PurgePrinterResponse{Cancelled: uint32(n)}, err
 }
 

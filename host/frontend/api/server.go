@@ -16,6 +16,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -109,52 +110,52 @@ func (s *Server) spooler(name string) (*spooler.Spooler, error) {
 }
 
 // needs classifies every method.
-func needs() map[string]role {
-	return map[string]role{
-		apiv1.Host_GetStatus_FullMethodName: roleUser,
-		apiv1.Host_Explain_FullMethodName:   roleUser,
+func needs() map[string]access.Role {
+	return map[string]access.Role{
+		apiv1.Host_GetStatus_FullMethodName: access.User,
+		apiv1.Host_Explain_FullMethodName:   access.User,
 
-		apiv1.Events_ListEvents_FullMethodName: roleOperator,
+		apiv1.Events_ListEvents_FullMethodName: access.Operator,
 
-		apiv1.Monitors_AddMonitor_FullMethodName:     roleAdministrator,
-		apiv1.Monitors_ListMonitors_FullMethodName:   roleUser,
-		apiv1.Monitors_GetMonitor_FullMethodName:     roleUser,
-		apiv1.Monitors_RemoveMonitor_FullMethodName:  roleAdministrator,
-		apiv1.Monitors_RestartMonitor_FullMethodName: roleOperator,
-		apiv1.Monitors_ResumeMonitor_FullMethodName:  roleOperator,
+		apiv1.Monitors_AddMonitor_FullMethodName:     access.Administrator,
+		apiv1.Monitors_ListMonitors_FullMethodName:   access.User,
+		apiv1.Monitors_GetMonitor_FullMethodName:     access.User,
+		apiv1.Monitors_RemoveMonitor_FullMethodName:  access.Administrator,
+		apiv1.Monitors_RestartMonitor_FullMethodName: access.Operator,
+		apiv1.Monitors_ResumeMonitor_FullMethodName:  access.Operator,
 
-		apiv1.Ports_AddPort_FullMethodName:    roleAdministrator,
-		apiv1.Ports_ListPorts_FullMethodName:  roleUser,
-		apiv1.Ports_GetPort_FullMethodName:    roleUser,
-		apiv1.Ports_DeletePort_FullMethodName: roleAdministrator,
+		apiv1.Ports_AddPort_FullMethodName:    access.Administrator,
+		apiv1.Ports_ListPorts_FullMethodName:  access.User,
+		apiv1.Ports_GetPort_FullMethodName:    access.User,
+		apiv1.Ports_DeletePort_FullMethodName: access.Administrator,
 
-		apiv1.Printers_AddPrinter_FullMethodName:    roleAdministrator,
-		apiv1.Printers_ListPrinters_FullMethodName:  roleUser,
-		apiv1.Printers_GetPrinter_FullMethodName:    roleUser,
-		apiv1.Printers_UpdatePrinter_FullMethodName: roleAdministrator,
-		apiv1.Printers_PausePrinter_FullMethodName:  roleOperator,
-		apiv1.Printers_ResumePrinter_FullMethodName: roleOperator,
-		apiv1.Printers_PurgePrinter_FullMethodName:  roleOperator,
-		apiv1.Printers_DeletePrinter_FullMethodName: roleAdministrator,
+		apiv1.Printers_AddPrinter_FullMethodName:    access.Administrator,
+		apiv1.Printers_ListPrinters_FullMethodName:  access.User,
+		apiv1.Printers_GetPrinter_FullMethodName:    access.User,
+		apiv1.Printers_UpdatePrinter_FullMethodName: access.Administrator,
+		apiv1.Printers_PausePrinter_FullMethodName:  access.Operator,
+		apiv1.Printers_ResumePrinter_FullMethodName: access.Operator,
+		apiv1.Printers_PurgePrinter_FullMethodName:  access.Operator,
+		apiv1.Printers_DeletePrinter_FullMethodName: access.Administrator,
 
 		// Jobs: the owner or an operator, which the methods check.
-		apiv1.Jobs_SubmitJob_FullMethodName:  roleUser,
-		apiv1.Jobs_ListJobs_FullMethodName:   roleUser,
-		apiv1.Jobs_GetJob_FullMethodName:     roleUser,
-		apiv1.Jobs_WatchJob_FullMethodName:   roleUser,
-		apiv1.Jobs_CancelJob_FullMethodName:  roleUser,
-		apiv1.Jobs_HoldJob_FullMethodName:    roleUser,
-		apiv1.Jobs_ReleaseJob_FullMethodName: roleUser,
-		apiv1.Jobs_RestartJob_FullMethodName: roleUser,
-		apiv1.Jobs_MoveJob_FullMethodName:    roleUser,
+		apiv1.Jobs_SubmitJob_FullMethodName:  access.User,
+		apiv1.Jobs_ListJobs_FullMethodName:   access.User,
+		apiv1.Jobs_GetJob_FullMethodName:     access.User,
+		apiv1.Jobs_WatchJob_FullMethodName:   access.User,
+		apiv1.Jobs_CancelJob_FullMethodName:  access.User,
+		apiv1.Jobs_HoldJob_FullMethodName:    access.User,
+		apiv1.Jobs_ReleaseJob_FullMethodName: access.User,
+		apiv1.Jobs_RestartJob_FullMethodName: access.User,
+		apiv1.Jobs_MoveJob_FullMethodName:    access.User,
 
-		apiv1.Registry_ListKey_FullMethodName:     roleOperator,
-		apiv1.Registry_GetValue_FullMethodName:    roleOperator,
-		apiv1.Registry_ExportKey_FullMethodName:   roleOperator,
-		apiv1.Registry_SetValue_FullMethodName:    roleAdministrator,
-		apiv1.Registry_DeleteValue_FullMethodName: roleAdministrator,
+		apiv1.Registry_ListKey_FullMethodName:     access.Operator,
+		apiv1.Registry_GetValue_FullMethodName:    access.Operator,
+		apiv1.Registry_ExportKey_FullMethodName:   access.Operator,
+		apiv1.Registry_SetValue_FullMethodName:    access.Administrator,
+		apiv1.Registry_DeleteValue_FullMethodName: access.Administrator,
 
 		// What a command of the session needs, session and monitor check.
-		apiv1.Xcv_Session_FullMethodName: roleUser,
+		apiv1.Xcv_Session_FullMethodName: access.User,
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/host/xcv"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -31,7 +32,7 @@ func (s *xcvServer) Session(stream grpc.BidiStreamingServer[apiv1.XcvSessionRequ
 	if err != nil {
 		return cutShort(ctx, err)
 	}
-	leave, err := s.sessions.Enter(callerOf(ctx).name)
+	leave, err := s.sessions.Enter(callerOf(ctx).Name)
 	if err != nil {
 		return err
 	}
@@ -108,14 +109,14 @@ func xcvResult(out []byte, err error, size uint32) *apiv1.XcvResult {
 	return &apiv1.XcvResult{Output: out, OutputNeeded: needed}
 }
 
-// rights are what a role may do with a print server.
-func (r role) rights() spool.Access {
+// rightsOf gives what a role may do with a print server.
+func rightsOf(r access.Role) spool.Access {
 	const all = spool.ServerAccessAdminister | spool.ServerAccessEnumerate | spool.PrinterAccessAdminister |
 		spool.PrinterAccessUse | spool.JobAccessAdminister | spool.JobAccessRead
 	switch r {
-	case roleAdministrator:
+	case access.Administrator:
 		return all
-	case roleOperator:
+	case access.Operator:
 		return all &^ spool.ServerAccessAdminister
 	}
 	return spool.ServerAccessEnumerate | spool.PrinterAccessUse
@@ -124,13 +125,13 @@ func (r role) rights() spool.Access {
 // grant gives the rights that a caller wants, or all that it may have if it names none.
 func grant(ctx context.Context, desired spool.Access) (spool.Access, error) {
 	c := callerOf(ctx)
-	rights := c.role.rights()
+	rights := rightsOf(c.Role)
 	switch {
 	case desired == 0:
 		return rights, nil
 	case !rights.Has(desired):
 		return 0, spoolerr.New(spoolerr.Denied, 0, "%s is %s and may have access 0x%x, not 0x%x: ask an administrator of this host",
-			c.name, article(c.role), uint32(rights), uint32(desired))
+			c.Name, article(c.Role), uint32(rights), uint32(desired))
 	}
 	return desired, nil
 }

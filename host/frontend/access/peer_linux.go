@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
-// peerUID asks the kernel who owns the other end of a connection.
-func peerUID(conn net.Conn) (int64, error) {
+// PeerUID asks the kernel who owns the other end of a connection.
+func PeerUID(conn net.Conn) (int64, error) {
 	switch c := conn.(type) {
 	case *net.UnixConn:
 		return unixUID(c)

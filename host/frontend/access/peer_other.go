@@ -1,6 +1,6 @@
 //go:build !linux
 
-package api
+package access
 
 import (
 	"net"
@@ -8,7 +8,7 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
-// peerUID knows nobody here: every caller is an ordinary user.
-func peerUID(net.Conn) (int64, error) {
+// PeerUID knows nobody here: every caller is an ordinary user.
+func PeerUID(net.Conn) (int64, error) {
 	return -1, spoolerr.New(spoolerr.Unsupported, 0, "this system does not tell who calls")
 }

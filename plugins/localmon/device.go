@@ -100,8 +100,8 @@ func (d *device) Finish(ctx context.Context, _ func()) (err error) {
 }
 
 // Condition words a printer without paper.
-func (d *device) Condition() string {
-	return "device " + spool.Quote(d.path) + " does not take data; check it for paper and errors"
+func (d *device) Condition() spool.PortStatus {
+	return ports.TakesNothing("device " + spool.Quote(d.path) + " does not take data; check it for paper and errors")
 }
 
 // Release closes the device.

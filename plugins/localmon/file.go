@@ -147,7 +147,9 @@ func (t *file) Finish(ctx context.Context, _ func()) error {
 func (t *file) Release() { t.once.Do(t.closeAll) }
 
 // Condition is never asked for: a disk takes data or fails.
-func (t *file) Condition() string { return "file " + spool.Quote(t.path) + " does not take data" }
+func (t *file) Condition() spool.PortStatus {
+	return ports.TakesNothing("file " + spool.Quote(t.path) + " does not take data")
+}
 
 // own makes sure that the part is still this document's: should another node have taken
 // over the spooler while this one stood still, the name is no longer ours to give.

@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/backchannel"
 	"github.com/spoolhost/spoolhost/plugins/internal/deadline"
 	"github.com/spoolhost/spoolhost/plugins/internal/netport"
+	"github.com/spoolhost/spoolhost/plugins/internal/ports"
+	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -16,7 +19,7 @@ type link struct {
 	netport.Stream
 	closeTimeout time.Duration
 	log          *slog.Logger
-	back         *backchannel
+	back         *backchannel.Backchannel
 }
 
 func connect(ctx context.Context, s settings, size int64, log *slog.Logger) (*link, error) {
@@ -26,9 +29,9 @@ func connect(ctx context.Context, s settings, size int64, log *slog.Logger) (*li
 	}
 	l := &link{
 		Stream:       netport.Stream{Remote: s.Remote, Conn: conn, Size: size, Patience: s.writeTimeout},
-		closeTimeout: s.closeTimeout, log: log, back: newBackchannel(),
+		closeTimeout: s.closeTimeout, log: log, back: backchannel.New(),
 	}
-	go l.back.run(conn)
+	go l.back.Run(conn)
 	return l, nil
 }
 
@@ -67,16 +70,16 @@ func (l *link) answer(ctx context.Context, stalled func()) (open bool, left int,
 	select {
 	case <-ctx.Done():
 		return false, 0, ctx.Err()
-	case <-l.back.done:
-		return false, 0, l.back.err
+	case <-l.back.Done:
+		return false, 0, l.back.Err
 	case <-timer.C:
 		return true, 0, nil
 	}
 }
 
 // Condition words a printer without paper.
-func (l *link) Condition() string {
-	return "printer at " + l.Address() + " does not take data; check it for paper and errors"
+func (l *link) Condition() spool.PortStatus {
+	return ports.TakesNothing("printer at " + l.Address() + " does not take data; check it for paper and errors")
 }
 
 // settle waits until the printer has acknowledged every byte. A printer that is out of
@@ -86,7 +89,7 @@ func (l *link) Condition() string {
 func (l *link) settle(ctx context.Context, stalled func()) (left int, err error) {
 	const endless = 24 * time.Hour
 	end := deadline.Limit(ctx, endless)
-	closed := l.back.done
+	closed := l.back.Done
 	for pause := time.Millisecond; ; pause = min(2*pause, 64*time.Millisecond) {
 		left, err = l.waiting()
 		if err == nil && left > 0 && l.Gone(l.Conn) {
@@ -115,9 +118,9 @@ func (l *link) settle(ctx context.Context, stalled func()) (left int, err error)
 // that broke the connection. The back channel's reader may have got it first.
 func (l *link) waiting() (int, error) {
 	select {
-	case <-l.back.done:
-		if l.back.err != nil {
-			return 0, l.back.err
+	case <-l.back.Done:
+		if l.back.Err != nil {
+			return 0, l.back.Err
 		}
 	default:
 	}
@@ -128,7 +131,7 @@ func (l *link) waiting() (int, error) {
 // Release closes the connection after a document that was finished.
 func (l *link) Release() {
 	_ = l.Conn.Close()
-	<-l.back.done
+	<-l.back.Done
 }
 
 // Drop resets the connection, so that the printer knows the document is incomplete and

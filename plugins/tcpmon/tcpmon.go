@@ -60,7 +60,7 @@ func (p *port) Read(_ context.Context, b []byte) (int, error) {
 	if !ok {
 		return 0, nil // by LPR a printer answers steps, and says nothing else
 	}
-	return l.back.take(b), nil
+	return l.back.Take(b), nil
 }
 
 // open connects. The settings are read now, so that ConfigPort takes effect with the

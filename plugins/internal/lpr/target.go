@@ -120,8 +120,8 @@ func (t *transfer) dataAccepted(ctx context.Context, stalled func()) error {
 const endless = 24 * time.Hour
 
 // Condition words a printer without paper.
-func (t *transfer) Condition() string {
-	return "queue " + t.Queue + " at " + t.Address() + " does not take data; check the printer for paper and errors"
+func (t *transfer) Condition() spool.PortStatus {
+	return ports.TakesNothing("queue " + t.Queue + " at " + t.Address() + " does not take data; check the printer for paper and errors")
 }
 
 // Release closes the connection after a job that was accepted. What the daemon still says

@@ -21,7 +21,8 @@ type Command struct {
 
 // Config describes a monitor's channels.
 type Config struct {
-	// UI is what MonitorUI answers: the name of the module with the dialogues.
+	// UI is what MonitorUI answers: the name of the module with the dialogues. Without one
+	// the command is refused.
 	UI string
 	// DecodePort reads the input of AddPort and ConfigPort, DecodeName that of DeletePort
 	// and GetConfigInfo. They are the place for further layouts.
@@ -145,6 +146,9 @@ func GetConfigInfo(ctx context.Context, ch *Channel, in []byte) ([]byte, error) 
 }
 
 func monitorUI(_ context.Context, ch *Channel, _ []byte) ([]byte, error) {
+	if ch.config.UI == "" {
+		return nil, spoolerr.New(spoolerr.Unsupported, 0, "this monitor has no dialogues; give its settings with the command")
+	}
 	return portconfig.EncodeText(ch.config.UI), nil
 }
 

@@ -25,8 +25,8 @@ type Target interface {
 	// Drop ends the target at once, its document incomplete. It may be called twice, and
 	// while another goroutine still writes or finishes.
 	Drop()
-	// Condition words that the device takes no data, and what to check.
-	Condition() string
+	// Condition is that the device takes no data, and what to check.
+	Condition() spool.PortStatus
 }
 
 // Open opens the target of a port for a document. ctx ends when the port is closed.
@@ -40,9 +40,9 @@ type Port struct {
 	open    Open
 	spooler monitor.Spooler
 
-	// call is held by StartDoc, Write and EndDoc. It guards condition and the document.
+	// call is held by StartDoc, Write and EndDoc. It guards the document.
 	call      sync.Mutex
-	condition condition
+	condition *Condition
 }
 
 // Job is the document in a port.
@@ -58,7 +58,7 @@ type Job struct {
 func (b *Book) OpenPort(ctx context.Context, init monitor.Init, name string, open Open, check func(context.Context, string) error) (*Port, error) {
 	p := &Port{
 		Slot: Slot[*Job]{Name: name}, book: b, open: open, spooler: init.Spooler,
-		condition: condition{port: name, spooler: init.Spooler, log: init.Logger},
+		condition: newCondition(name, init),
 	}
 	if err := b.Use(name, &p.Slot); err != nil {
 		return nil, err
@@ -69,6 +69,9 @@ func (b *Book) OpenPort(ctx context.Context, init monitor.Init, name string, ope
 	}
 	return p, nil
 }
+
+// Condition takes what the device says of itself.
+func (p *Port) Condition() *Condition { return p.condition }
 
 // StartDoc opens the target.
 func (p *Port) StartDoc(ctx context.Context, doc spool.Doc) error {
@@ -116,7 +119,7 @@ func (p *Port) writeError(ctx context.Context, j *Job, err error) error {
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		p.condition.warn(ctx, j.Condition())
-		return spoolerr.New(spoolerr.NotReady, 0, "port %s: %s", spool.Quote(p.Slot.Name), j.Condition())
+		return spoolerr.New(spoolerr.NotReady, 0, "port %s: %s", spool.Quote(p.Slot.Name), j.Condition().String())
 	case errors.Is(err, ctx.Err()):
 		return spoolerr.Wrap(err, "port %s: writing was given up after %d bytes", spool.Quote(p.Slot.Name), j.sent)
 	}

@@ -128,7 +128,7 @@ func (d *demo) startHost(ctx context.Context) (stop func() error, err error) {
 	cfg := host.DefaultConfig()
 	cfg.Data, cfg.Listen = filepath.Join(d.dir, "data"), []string{"unix:" + filepath.Join(d.dir, "api.sock")}
 	cfg.Version, cfg.Logger = wire.BuildVersion(), hclog.NewNullLogger()
-	if cfg.Builtins, err = builtins(nil); err != nil {
+	if cfg.Builtins, err = builtins(cfg); err != nil {
 		return nil, err
 	}
 	h, err := host.New(ctx, cfg)

@@ -2,31 +2,72 @@ package main
 
 import (
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/plugins/localmon"
+	"github.com/spoolhost/spoolhost/plugins/lprmon"
 	"github.com/spoolhost/spoolhost/plugins/tcpmon"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
-// builtins are the monitors that come with the program: the program itself, launched as
-// a module through the same door as a vendor's.
-func builtins(localDirectories []string) ([]catalog.Monitor, error) {
+// firstParty is a module of this program: the program itself, launched through the same
+// door as a vendor's.
+type firstParty struct {
+	module, version string
+	// monitor is the name it is installed under.
+	monitor string
+	// args are what it needs of the host's configuration.
+	args func(host.Config) []string
+	// initialize is InitializePrintMonitor2 of a module served with flags.
+	initialize func(moduleFlags) monitor.Initialize
+}
+
+// moduleFlags are the flags of module serve: what firstParty.args gives.
+type moduleFlags struct{ allow []string }
+
+func firstParties() []firstParty {
+	return []firstParty{
+		{module: "tcpmon", version: tcpmon.Version, monitor: tcpmon.Name, initialize: always(tcpmon.Initialize)},
+		{
+			module: "localmon", version: localmon.Version, monitor: localmon.Name,
+			args:       func(c host.Config) []string { return repeat("--allow", c.LocalDirectories) },
+			initialize: func(f moduleFlags) monitor.Initialize { return localmon.New(f.allow) },
+		},
+		{module: "lprmon", version: lprmon.Version, monitor: lprmon.Name, initialize: always(lprmon.Initialize)},
+	}
+}
+
+func always(initialize monitor.Initialize) func(moduleFlags) monitor.Initialize {
+	return func(moduleFlags) monitor.Initialize { return initialize }
+}
+
+func repeat(flag string, values []string) (args []string) {
+	for _, v := range values {
+		args = append(args, flag, v)
+	}
+	return args
+}
+
+// builtins are the monitors that come with the program.
+func builtins(cfg host.Config) ([]catalog.Monitor, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "the program's own path is not known")
 	}
-	local := []string{"module", "serve", "localmon"}
-	for _, d := range localDirectories {
-		local = append(local, "--allow", d)
+	var all []catalog.Monitor
+	for _, p := range firstParties() {
+		m := catalog.Monitor{Name: p.monitor, Path: self, Args: []string{"module", "serve", p.module}, ModuleName: p.module, ModuleVersion: p.version}
+		if p.args != nil {
+			m.Args = append(m.Args, p.args(cfg)...)
+		}
+		all = append(all, m)
 	}
-	return []catalog.Monitor{
-		{Name: tcpmon.Name, Path: self, Args: []string{"module", "serve", "tcpmon"}, ModuleName: "tcpmon", ModuleVersion: tcpmon.Version},
-		{Name: localmon.Name, Path: self, Args: local, ModuleName: "localmon", ModuleVersion: localmon.Version},
-	}, nil
+	return all, nil
 }
 
 func newModuleCommand() *cobra.Command {
@@ -37,23 +78,27 @@ func newModuleCommand() *cobra.Command {
 }
 
 func newModuleServeCommand() *cobra.Command {
-	var allowed []string
+	var flags moduleFlags
+	var names []string
+	for _, p := range firstParties() {
+		names = append(names, p.module)
+	}
 	cmd := &cobra.Command{
 		Use: "serve NAME", Short: "Be one of the first-party modules; a host runs this",
-		Long:      "Be one of the first-party modules: tcpmon or localmon. A host launches this command; a person has no use for it.",
+		Long: "Be one of the first-party modules: " + strings.Join(names, ", ") +
+			". A host launches this command; a person has no use for it.",
 		Example:   "  spoolhost module serve tcpmon",
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: []string{"tcpmon", "localmon"},
+		ValidArgs: names,
 		RunE: func(_ *cobra.Command, args []string) error {
-			switch args[0] {
-			case "tcpmon":
-				monitor.Serve(tcpmon.Initialize, monitor.Name("tcpmon"), monitor.Version(tcpmon.Version))
-			case "localmon":
-				monitor.Serve(localmon.New(allowed), monitor.Name("localmon"), monitor.Version(localmon.Version))
+			for _, p := range firstParties() {
+				if p.module == args[0] {
+					monitor.Serve(p.initialize(flags), monitor.Name(p.module), monitor.Version(p.version))
+				}
 			}
-			return usagef("module %q is unknown; this program has tcpmon and localmon", args[0])
+			return usagef("module %q is unknown; this program has %s", args[0], strings.Join(names, ", "))
 		},
 	}
-	cmd.Flags().StringArrayVar(&allowed, "allow", nil, "localmon: a directory below which ports may be; may be repeated")
+	cmd.Flags().StringArrayVar(&flags.allow, "allow", nil, "localmon: a directory below which ports may be; may be repeated")
 	return cmd
 }

@@ -98,7 +98,7 @@ func (f serveFlags) hostConfig(log io.Writer) (host.Config, error) {
 	cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: "spoolhost", Level: level, Output: log})
 	cfg.Version = wire.BuildVersion()
 	var err error
-	cfg.Builtins, err = builtins(cfg.LocalDirectories)
+	cfg.Builtins, err = builtins(cfg)
 	return cfg, err
 }
 

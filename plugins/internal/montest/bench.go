@@ -48,7 +48,7 @@ func (b *Bench) Xcv(granted spool.Access, object, name string, in []byte) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	defer x.Close(b.Context())
+	defer func() { _ = x.Close(b.Context()) }()
 	return x.Data(b.Context(), name, in)
 }
 
@@ -75,7 +75,7 @@ func (b *Bench) Open(name string, settings map[string]string) monitor.Port {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { p.Close(context.Background()) })
+	b.Cleanup(func() { _ = p.Close(context.Background()) })
 	return p
 }
 

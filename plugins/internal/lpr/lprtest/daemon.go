@@ -55,7 +55,7 @@ func New(t *testing.T, d *Daemon) *Daemon {
 	d.listener, d.jobs = l, make(chan Job, 16)
 	d.all.Go(d.accept)
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		d.all.Wait()
 	})
 	return d
@@ -87,7 +87,7 @@ func (d *Daemon) accept() {
 			return
 		}
 		d.all.Go(func() {
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			d.serve(c)
 		})
 	}
@@ -105,7 +105,7 @@ func (d *Daemon) serve(c net.Conn) {
 		j.Err = d.receive(c, r, &j)
 		d.jobs <- j
 	case 3:
-		io.WriteString(c, d.State)
+		_, _ = io.WriteString(c, d.State)
 	}
 }
 
@@ -167,7 +167,7 @@ func (d *Daemon) answer(c net.Conn, j *Job, step string) error {
 		return err
 	}
 	if code != 0 {
-		io.WriteString(c, d.Says)
+		_, _ = io.WriteString(c, d.Says)
 		return fmt.Errorf("refused %s", step)
 	}
 	return nil

@@ -168,6 +168,9 @@ func (h *Host) Addrs() []string {
 	return h.addrs
 }
 
+// Catalog is the set of installed monitors.
+func (h *Host) Catalog() *catalog.Catalog { return h.catalog }
+
 // Node is the node's own spooler.
 func (h *Host) Node() *spooler.Spooler { return h.node }
 

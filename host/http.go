@@ -75,12 +75,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, m := range c.catalog.List() {
 		v, _ := c.spooler.Monitor(m.Name)
-		running := 0.0
-		if v.PID != 0 {
-			running = 1
+		running, life := 0.0, 0.0
+		if v.Process != nil {
+			running, life = 1, float64(v.Process.Incarnation)
 		}
 		ch <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, running, name, m.Name)
 		ch <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, float64(v.Restarts), name, m.Name)
-		ch <- prometheus.MustNewConstMetric(incarnation, prometheus.GaugeValue, float64(v.Incarnation), name, m.Name)
+		ch <- prometheus.MustNewConstMetric(incarnation, prometheus.GaugeValue, life, name, m.Name)
 	}
 }

@@ -72,7 +72,7 @@ func startFake(t *testing.T) *fakeHost {
 		arrived: make(chan struct{}, 1024), broken: make(chan struct{}, 16),
 		printers: []*apiv1.Printer{{Name: "Office", State: "idle", Ports: []string{"P1"}, Priority: 1, DefaultPriority: 1, MaxAttempts: 5}},
 		ports:    []*apiv1.Port{{Name: "P1", Monitor: "Acme Port", State: "idle", Printers: []string{"Office"}}},
-		monitors: []*apiv1.Monitor{{Name: "Acme Port", State: "running", ModuleVersion: "1.2", Processes: []*apiv1.Process{{Pid: 42, Spooler: "node", Incarnation: 7, Log: []string{"ready\x1b[31m"}}}}},
+		monitors: []*apiv1.Monitor{{Name: "Acme Port", State: "running", ModuleVersion: "1.2", Processes: []*apiv1.Process{{Pid: 42, Spoolers: []string{"node"}, Incarnation: 7, Log: []string{"ready\x1b[31m"}}}}},
 	}
 	server := grpc.NewServer(grpc.UnaryInterceptor(f.unary), grpc.StreamInterceptor(f.stream))
 	apiv1.RegisterHostServer(server, f)

@@ -11,14 +11,15 @@ import (
 )
 
 func newMonitorCommand(opts *options) *cobra.Command {
-	return newGroupCommand("monitor", "Install, show and restart port monitors",
+	return newGroupCommand("monitor", "Install, show, upgrade and restart port monitors",
 		`A monitor is an executable that knows one sort of device. The host runs it in a process
 of its own, and only if the file still is the one that was installed (SHA-256). The host
 brings two along: "Standard TCP/IP Port" and "Local Port".`,
 		`  spoolhost monitor list
   spoolhost monitor add "Acme Port" --module ./acme-monitor`,
 		newMonitorAddCommand(opts), newMonitorListCommand(opts), newMonitorShowCommand(opts),
-		newMonitorRemoveCommand(opts), newMonitorRestartCommand(opts), newMonitorResumeCommand(opts))
+		newMonitorRemoveCommand(opts), newMonitorRestartCommand(opts), newMonitorResumeCommand(opts),
+		newMonitorUpgradeCommand(opts), newMonitorSetCommand(opts))
 }
 
 func newMonitorAddCommand(opts *options) *cobra.Command {
@@ -31,7 +32,7 @@ is, then pins its SHA-256: a file that changes later is not run. With --digest i
 have that one now. Arguments after -- go to the module each time it starts.
 
 PATH is a file of the host's machine; a relative one is taken from the current directory.
-Only administrators may do this. After an upgrade of the file, remove and add it again.`,
+Only administrators may do this. For another version of the file see monitor upgrade.`,
 		Example: `  spoolhost monitor add "Acme Port" --module /usr/lib/acme/acme-monitor
   spoolhost monitor add "Acme Port" --module ./acme-monitor --digest "$(sha256sum <acme-monitor | cut -c-64)" -- --verbose`,
 		Args:              argsBeforeDash(1),

@@ -15,7 +15,8 @@ func newPortCommand(opts *options) *cobra.Command {
 settings a port takes is its monitor's business.`,
 		`  spoolhost port add IP_10.0.0.5 --monitor "Standard TCP/IP Port" --set host=10.0.0.5 --set port=9100
   spoolhost port list`,
-		newPortAddCommand(opts), newPortListCommand(opts), newPortShowCommand(opts), newPortDeleteCommand(opts))
+		newPortAddCommand(opts), newPortListCommand(opts), newPortShowCommand(opts), newPortDeleteCommand(opts),
+		newPortSetCommand(opts))
 	addSpoolerFlag(group, opts)
 	return group
 }
@@ -129,6 +130,7 @@ func showPort(b *strings.Builder, p *apiv1.Port) {
 	s.add("description", p.GetDescription())
 	s.add("state", p.GetState())
 	s.add("status", p.GetStatus())
+	addTimeouts(&s, p.GetTimeouts())
 	s.add("printers", orDash(strings.Join(p.GetPrinters(), ", ")))
 	if p.GetJob() != 0 {
 		s.add("job", jobID(p.GetJob()))

@@ -122,8 +122,8 @@ func TestCallTimesOut(t *testing.T) {
 			n.outcomes(id, job.TimedOut, job.Sent)
 			dev.wantWhole(data, copies)
 			after, _ := n.node().Monitor(monitorName)
-			if after.PID == before.PID || errors.Is(syscall.Kill(before.PID, 0), nil) {
-				t.Errorf("process %d was not ended", before.PID)
+			if after.Process == before.Process || errors.Is(syscall.Kill(before.Process.PID, 0), nil) {
+				t.Errorf("process %d was not ended", before.Process.PID)
 			}
 		})
 	}
@@ -312,7 +312,7 @@ func TestRestartMonitorWhilePrinting(t *testing.T) {
 	n.printed(running, next)
 	n.outcomes(running, job.Sent)
 	n.outcomes(next, job.Sent)
-	if a := n.job(next).Attempts[0]; a.Incarnation == before.Incarnation {
+	if a := n.job(next).Attempts[0]; a.Incarnation == before.Process.Incarnation {
 		t.Errorf("%+v", a)
 	}
 }

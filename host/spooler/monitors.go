@@ -90,7 +90,6 @@ func (s *Spooler) RestartMonitor(name string) error {
 	if u == nil {
 		return s.noUnit(name)
 	}
-	s.cfg.Catalog.Renew(u.name)
 	u.super.Restart()
 	return nil
 }

@@ -250,7 +250,7 @@ func (n *node) outcomes(id uint64, want ...job.Outcome) {
 func (n *node) kill() {
 	n.Helper()
 	v, _ := n.node().Monitor(monitorName)
-	n.ok(syscall.Kill(v.PID, syscall.SIGKILL))
+	n.ok(syscall.Kill(v.Process.PID, syscall.SIGKILL))
 }
 
 // documents names the files in the documents' directory.

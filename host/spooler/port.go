@@ -28,6 +28,7 @@ type port struct {
 	job     uint64 // the job being printed, 0 for none
 	waiting string // what the device waits for, while a job prints
 	open    *portmon.Port
+	stale   bool             // to be closed when it is released, and opened anew
 	status  spool.PortStatus // by the monitor's SetPort
 
 	failures int
@@ -80,9 +81,10 @@ func (s *Spooler) release(ctx context.Context, p *port) {
 	s.mu.Lock()
 	u := p.holder
 	unused := p.open
-	if len(p.printers) > 0 && p.unit == u {
+	if len(p.printers) > 0 && p.unit == u && !p.stale {
 		unused = nil
 	}
+	p.stale = false
 	if unused != nil {
 		p.open = nil
 	}
@@ -148,7 +150,7 @@ func (s *Spooler) inUse(p *port) bool {
 func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error) {
 	s.mu.Lock()
 	u := p.holder
-	open, inst := p.open, u.instance
+	open, inst, limits := p.open, u.instance, s.limitsFor(p, u)
 	s.mu.Unlock()
 	switch {
 	case open != nil:
@@ -156,7 +158,7 @@ func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error
 	case inst == nil:
 		return nil, spoolerr.New(spoolerr.Unavailable, 0, "port %s: its monitor %s is not running", spool.Quote(p.name), spool.Quote(u.name))
 	}
-	open, err := portmon.Open(ctx, inst, inst.Process, p.name, u.limits)
+	open, err := portmon.Open(ctx, inst, inst.Process, p.name, limits)
 	if err != nil {
 		if !errors.Is(err, spoolerr.Exited) {
 			s.portFailed(p, "it cannot be opened: "+err.Error())

@@ -104,7 +104,7 @@ func (r *Replacement) Switch() {
 func (s *Spooler) exchange(old, next *unit) (open []*port) {
 	s.units[spool.Fold(old.name)] = next
 	old.replaced = true
-	next.starts = old.starts
+	next.starts, next.lastError, next.lastErrorAt = old.starts, old.lastError, old.lastErrorAt
 	next.changes = old.changes // more than when it was asked, if ports came or went meanwhile
 	for _, p := range s.ports {
 		if p.unit != old {

@@ -61,9 +61,11 @@ type Spooler struct {
 	ports    map[string]*port    // by folded name
 	units    map[string]*unit    // by folded monitor name
 	pending  map[string]bool     // names of ports being added or deleted
-	running  map[uint64]*attempt
 	// receiving counts the documents of incoming jobs that are under way.
 	receiving map[uint64]int
+	// portLimits is what operators said of ports, by folded name.
+	portLimits map[string]portmon.Limits
+	running    map[uint64]*attempt
 
 	launched   chan struct{} // closed when Run has begun to start every monitor
 	ending     chan struct{} // closed when Run has begun to end
@@ -80,10 +82,14 @@ func New(ctx context.Context, cfg Config) (*Spooler, error) {
 	s := &Spooler{
 		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
 		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
-		pending: make(map[string]bool), running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
+		pending: make(map[string]bool), portLimits: make(map[string]portmon.Limits),
+		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
 		launched: make(chan struct{}), ending: make(chan struct{}),
 	}
 	if err := s.loadPrinters(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.loadPortLimits(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.settle(ctx); err != nil {

@@ -58,6 +58,9 @@ type unit struct {
 	changes  uint64            // ports added and deleted
 	timer    *time.Timer       // for enumerateSoon
 	tail     []supervisor.Line // of the last incarnation that ended
+
+	lastError   string
+	lastErrorAt time.Time
 }
 
 // limitsOf gives the deadlines of a monitor: the host's, but for what its operator chose.
@@ -309,10 +312,17 @@ func (s *Spooler) setUnit(u *unit, state unitState, reason string) {
 	u.state, u.reason = state, reason
 }
 
+func (s *Spooler) setFailure(u *unit, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u.lastError, u.lastErrorAt = err.Error(), s.cfg.Now()
+}
+
 // lost is called when a monitor's process ended by itself. Documents in it end through
 // their own failing calls.
 func (s *Spooler) lost(u *unit, i *catalog.Instance) {
 	err := i.Err()
+	s.setFailure(u, err)
 	s.forget(u, unitStarting, err.Error())
 	s.event(eventlog.MonitorExited, eventlog.Warning, eventlog.Monitor, u.name,
 		fmt.Sprintf("monitor %s: %s; it is started again", spool.Quote(u.name), err))
@@ -324,7 +334,7 @@ func (s *Spooler) forget(u *unit, state unitState, reason string) {
 	inst := u.instance
 	u.instance, u.state, u.reason = nil, state, reason
 	for _, port := range s.ports {
-		if port.unit == u {
+		if port.unit == u && (!port.busy || port.holder == u) {
 			port.open, port.status = nil, spool.PortStatus{}
 		}
 	}
@@ -338,6 +348,7 @@ func (s *Spooler) forget(u *unit, state unitState, reason string) {
 }
 
 func (s *Spooler) unitWaits(u *unit, err error, delay time.Duration) {
+	s.setFailure(u, err)
 	s.setUnit(u, unitBackoff, err.Error())
 	id := eventlog.MonitorRestarting
 	if !errors.Is(err, spoolerr.Exited) {
@@ -348,6 +359,7 @@ func (s *Spooler) unitWaits(u *unit, err error, delay time.Duration) {
 }
 
 func (s *Spooler) unitQuarantined(u *unit, err error) {
+	s.setFailure(u, err)
 	s.setUnit(u, unitQuarantined, err.Error())
 	s.event(eventlog.MonitorQuarantined, eventlog.Error, eventlog.Monitor, u.name,
 		fmt.Sprintf("monitor %s failed too often and is quarantined; its printers keep their jobs. The last failure: %s. "+
@@ -364,7 +376,7 @@ func (s *Spooler) takeDown(u *unit, inst *catalog.Instance, reason string) {
 	var open []*portmon.Port
 	var names []string
 	for _, port := range s.ports {
-		if port.unit == u && port.open != nil {
+		if port.unit == u && port.open != nil && !port.busy { // else the unit that u replaced prints there
 			open, names = append(open, port.open), append(names, port.name)
 			port.open = nil
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/job"
-	"github.com/spoolhost/spoolhost/host/supervisor"
+	"github.com/spoolhost/spoolhost/host/portmon"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 )
 
@@ -44,17 +44,8 @@ type PortView struct {
 	State, Status string
 	Printers      []string
 	Job           uint64
-}
-
-// MonitorView is a monitor as shown.
-type MonitorView struct {
-	State, Reason string
-	// The process; PID is 0 if there is none.
-	PID         int
-	Incarnation uint64
-	Started     time.Time
-	Restarts    uint32
-	Log         []supervisor.Line
+	// Limits is what an operator said of this port; 0 is the monitor's.
+	Limits portmon.Limits
 }
 
 // Printer gives one printer.
@@ -222,7 +213,7 @@ func (s *Spooler) Ports() []PortView {
 }
 
 func (s *Spooler) viewPort(p *port) PortView {
-	v := PortView{Name: p.name, Description: p.info.Description, Job: p.job}
+	v := PortView{Name: p.name, Description: p.info.Description, Job: p.job, Limits: s.portLimits[spool.Fold(p.name)]}
 	if p.unit != nil {
 		v.Monitor = p.unit.name
 	}
@@ -232,22 +223,6 @@ func (s *Spooler) viewPort(p *port) PortView {
 	}
 	slices.Sort(v.Printers)
 	return v
-}
-
-// Monitor gives how a monitor stands in this spooler.
-func (s *Spooler) Monitor(name string) (MonitorView, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u := s.units[spool.Fold(name)]
-	if u == nil {
-		return MonitorView{State: string(unitStopped)}, false
-	}
-	v := MonitorView{State: string(u.state), Reason: u.reason, Restarts: max(u.starts, 1) - 1, Log: u.tail}
-	if u.instance != nil {
-		p := u.instance.Process
-		v.PID, v.Incarnation, v.Started, v.Log = p.PID, p.Incarnation, p.Started, p.Tail()
-	}
-	return v, true
 }
 
 // Problems names what is missing: monitors that do not run and printers without a port

@@ -139,6 +139,7 @@ func (x *XcvSession) deletePort(ctx context.Context, name string, in []byte) ([]
 	out, err := x.Session.Data(ctx, name, in)
 	if err == nil {
 		x.spooler.portDeleted(x.unit, port)
+		x.spooler.forgetPortLimits(ctx, port)
 		x.spooler.event(eventlog.PortDeleted, eventlog.Info, eventlog.Port, port, "port "+spool.Quote(port)+" was deleted")
 	}
 	return out, err

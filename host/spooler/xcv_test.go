@@ -87,10 +87,10 @@ func TestXcvSessionEndsWithItsMonitor(t *testing.T) {
 	n := boot(t, nil)
 	x := n.openXcv(xcv.Target{Monitor: monitorName})
 	before, _ := n.node().Monitor(monitorName)
-	n.ok(syscall.Kill(before.PID, syscall.SIGKILL))
+	n.ok(syscall.Kill(before.Process.PID, syscall.SIGKILL))
 	n.until("the monitor runs again", func() bool {
 		now, _ := n.node().Monitor(monitorName)
-		return now.PID != 0 && now.PID != before.PID
+		return now.Process.PID != 0 && now.Process.PID != before.Process.PID
 	})
 	_, err := x.Data(t.Context(), "AddPort", portconfig.Encode("A", nil))
 	if !errors.Is(err, spoolerr.CodeInvalidHandle) || !strings.Contains(err.Error(), "restarted") {

@@ -52,7 +52,7 @@ func (s *Images) Open(path, pinned string) (*os.File, error) {
 	if digest != pinned {
 		_ = f.Close()
 		return nil, spoolerr.New(spoolerr.Precondition, spoolerr.CodeInvalidPrintMonitor,
-			"module %s has SHA-256 %s but %s is pinned; if the change is wanted, remove the monitor and add it again",
+			"module %s has SHA-256 %s but %s is pinned; if the change is wanted, use spoolhost monitor upgrade",
 			path, digest, pinned)
 	}
 	return f, nil

@@ -68,7 +68,7 @@ func settingsFromProto(p *apiv1.PrinterSettings) spooler.Settings {
 func portToProto(spoolerName string, v spooler.PortView) *apiv1.Port {
 	return &apiv1.Port{
 		Name: v.Name, Spooler: spoolerName, Monitor: v.Monitor, Description: v.Description, State: v.State,
-		Status: v.Status, Printers: v.Printers, Job: v.Job,
+		Status: v.Status, Printers: v.Printers, Job: v.Job, Timeouts: timeoutsToProto(v.Limits),
 	}
 }
 

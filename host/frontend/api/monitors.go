@@ -30,32 +30,6 @@ func (s *monitorsServer) AddMonitor(ctx context.Context, r *apiv1.AddMonitorRequ
 	return &apiv1.AddMonitorResponse{Monitor: s.show(m)}, nil
 }
 
-// show gathers what the spoolers say of a monitor.
-func (s *monitorsServer) show(m catalog.Monitor) *apiv1.Monitor {
-	p := &apiv1.Monitor{
-		Name: m.Name, Module: m.Path, Args: m.Args, Digest: m.Digest, ModuleName: m.ModuleName,
-		ModuleVersion: m.ModuleVersion, Builtin: m.Builtin, Isolation: "spooler", State: "stopped",
-	}
-	for _, sp := range s.cfg.Spoolers() {
-		v, ok := sp.Monitor(m.Name)
-		if !ok {
-			continue
-		}
-		p.State, p.Reason = v.State, v.Reason
-		if v.PID == 0 {
-			continue
-		}
-		proc := &apiv1.Process{
-			Pid: int32(v.PID), Spooler: sp.Name(), Incarnation: v.Incarnation, StartedAt: stamp(v.Started), Restarts: v.Restarts,
-		}
-		for _, l := range v.Log {
-			proc.Log = append(proc.Log, l.Time.UTC().Format("15:04:05.000")+" "+l.Level+" "+l.Text)
-		}
-		p.Processes = append(p.Processes, proc)
-	}
-	return p
-}
-
 func (s *monitorsServer) ListMonitors(_ *apiv1.ListMonitorsRequest, stream grpc.ServerStreamingServer[apiv1.ListMonitorsResponse]) error {
 	return pages(s.cfg.Catalog.List(), func(page []catalog.Monitor) error {
 		return stream.Send(&apiv1.ListMonitorsResponse{Monitors: convertAll(page, s.show)})
@@ -92,7 +66,12 @@ func (s *monitorsServer) RemoveMonitor(ctx context.Context, r *apiv1.RemoveMonit
 }
 
 func (s *monitorsServer) RestartMonitor(_ context.Context, r *apiv1.RestartMonitorRequest) (*apiv1.RestartMonitorResponse, error) {
-	m, err := s.inSpoolers(r.GetName(), r.GetSpooler(), (*spooler.Spooler).RestartMonitor)
+	only := r.GetSpooler()
+	if m, err := s.cfg.Catalog.Get(r.GetName()); err == nil && m.Isolation == catalog.Shared {
+		only = "" // its process ends when every spooler has left it
+	}
+	s.cfg.Catalog.Renew(r.GetName())
+	m, err := s.inSpoolers(r.GetName(), only, (*spooler.Spooler).RestartMonitor)
 	return &apiv1.RestartMonitorResponse{Monitor: m}, err
 }
 

@@ -62,3 +62,15 @@ func (s *portsServer) DeletePort(ctx context.Context, r *apiv1.DeletePortRequest
 	}
 	return &apiv1.DeletePortResponse{}, err
 }
+
+func (s *portsServer) UpdatePort(ctx context.Context, r *apiv1.UpdatePortRequest) (*apiv1.UpdatePortResponse, error) {
+	sp, err := s.spooler(r.GetSpooler())
+	if err != nil {
+		return nil, err
+	}
+	if err := sp.SetPortLimits(ctx, r.GetName(), portLimitsFromProto(r.GetTimeouts())); err != nil {
+		return nil, err
+	}
+	p, err := s.get(sp, r.GetName())
+	return &apiv1.UpdatePortResponse{Port: p}, err
+}

@@ -123,11 +123,14 @@ func needs() map[string]access.Role {
 		apiv1.Monitors_RemoveMonitor_FullMethodName:  access.Administrator,
 		apiv1.Monitors_RestartMonitor_FullMethodName: access.Operator,
 		apiv1.Monitors_ResumeMonitor_FullMethodName:  access.Operator,
+		apiv1.Monitors_UpgradeMonitor_FullMethodName: access.Administrator,
+		apiv1.Monitors_UpdateMonitor_FullMethodName:  access.Administrator,
 
 		apiv1.Ports_AddPort_FullMethodName:    access.Administrator,
 		apiv1.Ports_ListPorts_FullMethodName:  access.User,
 		apiv1.Ports_GetPort_FullMethodName:    access.User,
 		apiv1.Ports_DeletePort_FullMethodName: access.Administrator,
+		apiv1.Ports_UpdatePort_FullMethodName: access.Administrator,
 
 		apiv1.Printers_AddPrinter_FullMethodName:    access.Administrator,
 		apiv1.Printers_ListPrinters_FullMethodName:  access.User,

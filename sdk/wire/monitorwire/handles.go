@@ -43,3 +43,15 @@ func (h *Handles) releaseAll(m *Monitor) {
 	defer h.mu.Unlock()
 	maps.DeleteFunc(h.open, func(_ uint64, owner *Monitor) bool { return owner == m })
 }
+
+func (h *Handles) count(m *Monitor) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, owner := range h.open {
+		if owner == m {
+			n++
+		}
+	}
+	return n
+}

@@ -79,6 +79,10 @@ func Initialize(ctx context.Context, conn grpc.ClientConnInterface, init Init) (
 // Has says whether the instance announced a capability.
 func (m *Monitor) Has(capability string) bool { return m.caps.has(capability) }
 
+// OpenHandles is how many handles the instance has given that are open: its own, and
+// those of ports and Xcv channels.
+func (m *Monitor) OpenHandles() int { return m.handles.count(m) }
+
 // EnumPorts leaves out ports whose names no spooler could carry, and complains of them.
 func (m *Monitor) EnumPorts(ctx context.Context) ([]spool.PortInfo, error) {
 	r, err := m.client.EnumPorts(ctx, &monitorv2.EnumPortsRequest{Monitor: m.handle})

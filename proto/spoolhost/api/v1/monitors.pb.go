@@ -9,6 +9,7 @@ package apiv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -21,6 +22,110 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// MonitorOptions are what an operator chose for a monitor. Unset or zero is the host's default.
+type MonitorOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "spooler" (a process for each spooler) or "shared" (one for all spoolers of the host).
+	Isolation       *string              `protobuf:"bytes,1,opt,name=isolation,proto3,oneof" json:"isolation,omitempty"`
+	CallTimeout     *durationpb.Duration `protobuf:"bytes,2,opt,name=call_timeout,json=callTimeout,proto3" json:"call_timeout,omitempty"`
+	ResourceTimeout *durationpb.Duration `protobuf:"bytes,3,opt,name=resource_timeout,json=resourceTimeout,proto3" json:"resource_timeout,omitempty"`
+	KillGrace       *durationpb.Duration `protobuf:"bytes,4,opt,name=kill_grace,json=killGrace,proto3" json:"kill_grace,omitempty"`
+	// The operating-system user that its processes run as, by name or number.
+	User *string `protobuf:"bytes,5,opt,name=user,proto3,oneof" json:"user,omitempty"`
+	// Limits of one process with all that it starts: bytes, processes and threads, open files.
+	MemoryBytes   *int64 `protobuf:"varint,6,opt,name=memory_bytes,json=memoryBytes,proto3,oneof" json:"memory_bytes,omitempty"`
+	Processes     *int64 `protobuf:"varint,7,opt,name=processes,proto3,oneof" json:"processes,omitempty"`
+	Files         *int64 `protobuf:"varint,8,opt,name=files,proto3,oneof" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MonitorOptions) Reset() {
+	*x = MonitorOptions{}
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MonitorOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MonitorOptions) ProtoMessage() {}
+
+func (x *MonitorOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MonitorOptions.ProtoReflect.Descriptor instead.
+func (*MonitorOptions) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *MonitorOptions) GetIsolation() string {
+	if x != nil && x.Isolation != nil {
+		return *x.Isolation
+	}
+	return ""
+}
+
+func (x *MonitorOptions) GetCallTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.CallTimeout
+	}
+	return nil
+}
+
+func (x *MonitorOptions) GetResourceTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.ResourceTimeout
+	}
+	return nil
+}
+
+func (x *MonitorOptions) GetKillGrace() *durationpb.Duration {
+	if x != nil {
+		return x.KillGrace
+	}
+	return nil
+}
+
+func (x *MonitorOptions) GetUser() string {
+	if x != nil && x.User != nil {
+		return *x.User
+	}
+	return ""
+}
+
+func (x *MonitorOptions) GetMemoryBytes() int64 {
+	if x != nil && x.MemoryBytes != nil {
+		return *x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *MonitorOptions) GetProcesses() int64 {
+	if x != nil && x.Processes != nil {
+		return *x.Processes
+	}
+	return 0
+}
+
+func (x *MonitorOptions) GetFiles() int64 {
+	if x != nil && x.Files != nil {
+		return *x.Files
+	}
+	return 0
+}
 
 type Monitor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -39,17 +144,19 @@ type Monitor struct {
 	// ResumeMonitor), "stopping" or "stopped".
 	State string `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
 	// Why it is not running.
-	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
-	// "spooler" or "shared".
-	Isolation     string     `protobuf:"bytes,10,opt,name=isolation,proto3" json:"isolation,omitempty"`
-	Processes     []*Process `protobuf:"bytes,11,rep,name=processes,proto3" json:"processes,omitempty"`
+	Reason    string          `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	Processes []*Process      `protobuf:"bytes,11,rep,name=processes,proto3" json:"processes,omitempty"`
+	Options   *MonitorOptions `protobuf:"bytes,12,opt,name=options,proto3" json:"options,omitempty"`
+	// The last failure of the module since the host started, and when it was.
+	LastError     string                 `protobuf:"bytes,13,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
+	LastErrorAt   *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=last_error_at,json=lastErrorAt,proto3" json:"last_error_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Monitor) Reset() {
 	*x = Monitor{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -61,7 +168,7 @@ func (x *Monitor) String() string {
 func (*Monitor) ProtoMessage() {}
 
 func (x *Monitor) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -74,7 +181,7 @@ func (x *Monitor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitor.ProtoReflect.Descriptor instead.
 func (*Monitor) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{0}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Monitor) GetName() string {
@@ -140,13 +247,6 @@ func (x *Monitor) GetReason() string {
 	return ""
 }
 
-func (x *Monitor) GetIsolation() string {
-	if x != nil {
-		return x.Isolation
-	}
-	return ""
-}
-
 func (x *Monitor) GetProcesses() []*Process {
 	if x != nil {
 		return x.Processes
@@ -154,24 +254,54 @@ func (x *Monitor) GetProcesses() []*Process {
 	return nil
 }
 
+func (x *Monitor) GetOptions() *MonitorOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *Monitor) GetLastError() string {
+	if x != nil {
+		return x.LastError
+	}
+	return ""
+}
+
+func (x *Monitor) GetLastErrorAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastErrorAt
+	}
+	return nil
+}
+
 type Process struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Pid     int32                  `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
-	Spooler string                 `protobuf:"bytes,2,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Pid   int32                  `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
+	// The spoolers that it serves.
+	Spoolers []string `protobuf:"bytes,2,rep,name=spoolers,proto3" json:"spoolers,omitempty"`
 	// Which life of the module in this spooler this is; never used twice.
 	Incarnation uint64                 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	StartedAt   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	// Restarts since the host started.
 	Restarts uint32 `protobuf:"varint,5,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	// The last lines of the module's log.
-	Log           []string `protobuf:"bytes,6,rep,name=log,proto3" json:"log,omitempty"`
+	Log []string `protobuf:"bytes,6,rep,name=log,proto3" json:"log,omitempty"`
+	// Handles open in it: monitor instances, ports, Xcv channels.
+	Handles uint32 `protobuf:"varint,7,opt,name=handles,proto3" json:"handles,omitempty"`
+	// What it takes now; 0 if the platform does not say.
+	MemoryBytes int64                `protobuf:"varint,8,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	CpuTime     *durationpb.Duration `protobuf:"bytes,9,opt,name=cpu_time,json=cpuTime,proto3" json:"cpu_time,omitempty"`
+	OpenFiles   uint32               `protobuf:"varint,10,opt,name=open_files,json=openFiles,proto3" json:"open_files,omitempty"`
+	// How it is confined, and what the platform cannot do.
+	Confinement   []string `protobuf:"bytes,11,rep,name=confinement,proto3" json:"confinement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -183,7 +313,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -196,7 +326,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{1}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Process) GetPid() int32 {
@@ -206,11 +336,11 @@ func (x *Process) GetPid() int32 {
 	return 0
 }
 
-func (x *Process) GetSpooler() string {
+func (x *Process) GetSpoolers() []string {
 	if x != nil {
-		return x.Spooler
+		return x.Spoolers
 	}
-	return ""
+	return nil
 }
 
 func (x *Process) GetIncarnation() uint64 {
@@ -241,6 +371,41 @@ func (x *Process) GetLog() []string {
 	return nil
 }
 
+func (x *Process) GetHandles() uint32 {
+	if x != nil {
+		return x.Handles
+	}
+	return 0
+}
+
+func (x *Process) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *Process) GetCpuTime() *durationpb.Duration {
+	if x != nil {
+		return x.CpuTime
+	}
+	return nil
+}
+
+func (x *Process) GetOpenFiles() uint32 {
+	if x != nil {
+		return x.OpenFiles
+	}
+	return 0
+}
+
+func (x *Process) GetConfinement() []string {
+	if x != nil {
+		return x.Confinement
+	}
+	return nil
+}
+
 type AddMonitorRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -254,7 +419,7 @@ type AddMonitorRequest struct {
 
 func (x *AddMonitorRequest) Reset() {
 	*x = AddMonitorRequest{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -266,7 +431,7 @@ func (x *AddMonitorRequest) String() string {
 func (*AddMonitorRequest) ProtoMessage() {}
 
 func (x *AddMonitorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -279,7 +444,7 @@ func (x *AddMonitorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMonitorRequest.ProtoReflect.Descriptor instead.
 func (*AddMonitorRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{2}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AddMonitorRequest) GetName() string {
@@ -319,7 +484,7 @@ type AddMonitorResponse struct {
 
 func (x *AddMonitorResponse) Reset() {
 	*x = AddMonitorResponse{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +496,7 @@ func (x *AddMonitorResponse) String() string {
 func (*AddMonitorResponse) ProtoMessage() {}
 
 func (x *AddMonitorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +509,7 @@ func (x *AddMonitorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMonitorResponse.ProtoReflect.Descriptor instead.
 func (*AddMonitorResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{3}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AddMonitorResponse) GetMonitor() *Monitor {
@@ -362,7 +527,7 @@ type ListMonitorsRequest struct {
 
 func (x *ListMonitorsRequest) Reset() {
 	*x = ListMonitorsRequest{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +539,7 @@ func (x *ListMonitorsRequest) String() string {
 func (*ListMonitorsRequest) ProtoMessage() {}
 
 func (x *ListMonitorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +552,7 @@ func (x *ListMonitorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMonitorsRequest.ProtoReflect.Descriptor instead.
 func (*ListMonitorsRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{4}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{5}
 }
 
 type ListMonitorsResponse struct {
@@ -399,7 +564,7 @@ type ListMonitorsResponse struct {
 
 func (x *ListMonitorsResponse) Reset() {
 	*x = ListMonitorsResponse{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -411,7 +576,7 @@ func (x *ListMonitorsResponse) String() string {
 func (*ListMonitorsResponse) ProtoMessage() {}
 
 func (x *ListMonitorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -424,7 +589,7 @@ func (x *ListMonitorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMonitorsResponse.ProtoReflect.Descriptor instead.
 func (*ListMonitorsResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{5}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListMonitorsResponse) GetMonitors() []*Monitor {
@@ -443,7 +608,7 @@ type GetMonitorRequest struct {
 
 func (x *GetMonitorRequest) Reset() {
 	*x = GetMonitorRequest{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +620,7 @@ func (x *GetMonitorRequest) String() string {
 func (*GetMonitorRequest) ProtoMessage() {}
 
 func (x *GetMonitorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +633,7 @@ func (x *GetMonitorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMonitorRequest.ProtoReflect.Descriptor instead.
 func (*GetMonitorRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{6}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetMonitorRequest) GetName() string {
@@ -487,7 +652,7 @@ type GetMonitorResponse struct {
 
 func (x *GetMonitorResponse) Reset() {
 	*x = GetMonitorResponse{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +664,7 @@ func (x *GetMonitorResponse) String() string {
 func (*GetMonitorResponse) ProtoMessage() {}
 
 func (x *GetMonitorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +677,7 @@ func (x *GetMonitorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMonitorResponse.ProtoReflect.Descriptor instead.
 func (*GetMonitorResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{7}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetMonitorResponse) GetMonitor() *Monitor {
@@ -531,7 +696,7 @@ type RemoveMonitorRequest struct {
 
 func (x *RemoveMonitorRequest) Reset() {
 	*x = RemoveMonitorRequest{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +708,7 @@ func (x *RemoveMonitorRequest) String() string {
 func (*RemoveMonitorRequest) ProtoMessage() {}
 
 func (x *RemoveMonitorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +721,7 @@ func (x *RemoveMonitorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMonitorRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMonitorRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{8}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RemoveMonitorRequest) GetName() string {
@@ -574,7 +739,7 @@ type RemoveMonitorResponse struct {
 
 func (x *RemoveMonitorResponse) Reset() {
 	*x = RemoveMonitorResponse{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +751,7 @@ func (x *RemoveMonitorResponse) String() string {
 func (*RemoveMonitorResponse) ProtoMessage() {}
 
 func (x *RemoveMonitorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +764,7 @@ func (x *RemoveMonitorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMonitorResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMonitorResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{9}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{10}
 }
 
 type RestartMonitorRequest struct {
@@ -612,7 +777,7 @@ type RestartMonitorRequest struct {
 
 func (x *RestartMonitorRequest) Reset() {
 	*x = RestartMonitorRequest{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +789,7 @@ func (x *RestartMonitorRequest) String() string {
 func (*RestartMonitorRequest) ProtoMessage() {}
 
 func (x *RestartMonitorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +802,7 @@ func (x *RestartMonitorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartMonitorRequest.ProtoReflect.Descriptor instead.
 func (*RestartMonitorRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{10}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RestartMonitorRequest) GetName() string {
@@ -663,7 +828,7 @@ type RestartMonitorResponse struct {
 
 func (x *RestartMonitorResponse) Reset() {
 	*x = RestartMonitorResponse{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +840,7 @@ func (x *RestartMonitorResponse) String() string {
 func (*RestartMonitorResponse) ProtoMessage() {}
 
 func (x *RestartMonitorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +853,7 @@ func (x *RestartMonitorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartMonitorResponse.ProtoReflect.Descriptor instead.
 func (*RestartMonitorResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{11}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RestartMonitorResponse) GetMonitor() *Monitor {
@@ -708,7 +873,7 @@ type ResumeMonitorRequest struct {
 
 func (x *ResumeMonitorRequest) Reset() {
 	*x = ResumeMonitorRequest{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[12]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +885,7 @@ func (x *ResumeMonitorRequest) String() string {
 func (*ResumeMonitorRequest) ProtoMessage() {}
 
 func (x *ResumeMonitorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[12]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +898,7 @@ func (x *ResumeMonitorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMonitorRequest.ProtoReflect.Descriptor instead.
 func (*ResumeMonitorRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{12}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResumeMonitorRequest) GetName() string {
@@ -759,7 +924,7 @@ type ResumeMonitorResponse struct {
 
 func (x *ResumeMonitorResponse) Reset() {
 	*x = ResumeMonitorResponse{}
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[13]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +936,7 @@ func (x *ResumeMonitorResponse) String() string {
 func (*ResumeMonitorResponse) ProtoMessage() {}
 
 func (x *ResumeMonitorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[13]
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,10 +949,228 @@ func (x *ResumeMonitorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeMonitorResponse.ProtoReflect.Descriptor instead.
 func (*ResumeMonitorResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{13}
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ResumeMonitorResponse) GetMonitor() *Monitor {
+	if x != nil {
+		return x.Monitor
+	}
+	return nil
+}
+
+type UpgradeMonitorRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Module string                 `protobuf:"bytes,2,opt,name=module,proto3" json:"module,omitempty"`
+	// New arguments, if replace_args is set.
+	Args        []string `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
+	ReplaceArgs bool     `protobuf:"varint,4,opt,name=replace_args,json=replaceArgs,proto3" json:"replace_args,omitempty"`
+	// If set, the executable must have this SHA-256, in hex.
+	Digest        string `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpgradeMonitorRequest) Reset() {
+	*x = UpgradeMonitorRequest{}
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpgradeMonitorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpgradeMonitorRequest) ProtoMessage() {}
+
+func (x *UpgradeMonitorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpgradeMonitorRequest.ProtoReflect.Descriptor instead.
+func (*UpgradeMonitorRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *UpgradeMonitorRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UpgradeMonitorRequest) GetModule() string {
+	if x != nil {
+		return x.Module
+	}
+	return ""
+}
+
+func (x *UpgradeMonitorRequest) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *UpgradeMonitorRequest) GetReplaceArgs() bool {
+	if x != nil {
+		return x.ReplaceArgs
+	}
+	return false
+}
+
+func (x *UpgradeMonitorRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+type UpgradeMonitorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Monitor       *Monitor               `protobuf:"bytes,1,opt,name=monitor,proto3" json:"monitor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpgradeMonitorResponse) Reset() {
+	*x = UpgradeMonitorResponse{}
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpgradeMonitorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpgradeMonitorResponse) ProtoMessage() {}
+
+func (x *UpgradeMonitorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpgradeMonitorResponse.ProtoReflect.Descriptor instead.
+func (*UpgradeMonitorResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *UpgradeMonitorResponse) GetMonitor() *Monitor {
+	if x != nil {
+		return x.Monitor
+	}
+	return nil
+}
+
+type UpdateMonitorRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Options       *MonitorOptions        `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateMonitorRequest) Reset() {
+	*x = UpdateMonitorRequest{}
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMonitorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMonitorRequest) ProtoMessage() {}
+
+func (x *UpdateMonitorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMonitorRequest.ProtoReflect.Descriptor instead.
+func (*UpdateMonitorRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *UpdateMonitorRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UpdateMonitorRequest) GetOptions() *MonitorOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+type UpdateMonitorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Monitor       *Monitor               `protobuf:"bytes,1,opt,name=monitor,proto3" json:"monitor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateMonitorResponse) Reset() {
+	*x = UpdateMonitorResponse{}
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMonitorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMonitorResponse) ProtoMessage() {}
+
+func (x *UpdateMonitorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_monitors_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMonitorResponse.ProtoReflect.Descriptor instead.
+func (*UpdateMonitorResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_monitors_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *UpdateMonitorResponse) GetMonitor() *Monitor {
 	if x != nil {
 		return x.Monitor
 	}
@@ -798,7 +1181,24 @@ var File_spoolhost_api_v1_monitors_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_monitors_proto_rawDesc = "" +
 	"\n" +
-	"\x1fspoolhost/api/v1/monitors.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x02\n" +
+	"\x1fspoolhost/api/v1/monitors.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x03\n" +
+	"\x0eMonitorOptions\x12!\n" +
+	"\tisolation\x18\x01 \x01(\tH\x00R\tisolation\x88\x01\x01\x12<\n" +
+	"\fcall_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vcallTimeout\x12D\n" +
+	"\x10resource_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0fresourceTimeout\x128\n" +
+	"\n" +
+	"kill_grace\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\tkillGrace\x12\x17\n" +
+	"\x04user\x18\x05 \x01(\tH\x01R\x04user\x88\x01\x01\x12&\n" +
+	"\fmemory_bytes\x18\x06 \x01(\x03H\x02R\vmemoryBytes\x88\x01\x01\x12!\n" +
+	"\tprocesses\x18\a \x01(\x03H\x03R\tprocesses\x88\x01\x01\x12\x19\n" +
+	"\x05files\x18\b \x01(\x03H\x04R\x05files\x88\x01\x01B\f\n" +
+	"\n" +
+	"_isolationB\a\n" +
+	"\x05_userB\x0f\n" +
+	"\r_memory_bytesB\f\n" +
+	"\n" +
+	"_processesB\b\n" +
+	"\x06_files\"\xc5\x03\n" +
 	"\aMonitor\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06module\x18\x02 \x01(\tR\x06module\x12\x12\n" +
@@ -809,18 +1209,27 @@ const file_spoolhost_api_v1_monitors_proto_rawDesc = "" +
 	"\x0emodule_version\x18\x06 \x01(\tR\rmoduleVersion\x12\x18\n" +
 	"\abuiltin\x18\a \x01(\bR\abuiltin\x12\x14\n" +
 	"\x05state\x18\b \x01(\tR\x05state\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\x12\x1c\n" +
-	"\tisolation\x18\n" +
-	" \x01(\tR\tisolation\x127\n" +
-	"\tprocesses\x18\v \x03(\v2\x19.spoolhost.api.v1.ProcessR\tprocesses\"\xc0\x01\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x127\n" +
+	"\tprocesses\x18\v \x03(\v2\x19.spoolhost.api.v1.ProcessR\tprocesses\x12:\n" +
+	"\aoptions\x18\f \x01(\v2 .spoolhost.api.v1.MonitorOptionsR\aoptions\x12\x1d\n" +
+	"\n" +
+	"last_error\x18\r \x01(\tR\tlastError\x12>\n" +
+	"\rlast_error_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vlastErrorAt\"\xf6\x02\n" +
 	"\aProcess\x12\x10\n" +
-	"\x03pid\x18\x01 \x01(\x05R\x03pid\x12\x18\n" +
-	"\aspooler\x18\x02 \x01(\tR\aspooler\x12 \n" +
+	"\x03pid\x18\x01 \x01(\x05R\x03pid\x12\x1a\n" +
+	"\bspoolers\x18\x02 \x03(\tR\bspoolers\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x129\n" +
 	"\n" +
 	"started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x1a\n" +
 	"\brestarts\x18\x05 \x01(\rR\brestarts\x12\x10\n" +
-	"\x03log\x18\x06 \x03(\tR\x03log\"k\n" +
+	"\x03log\x18\x06 \x03(\tR\x03log\x12\x18\n" +
+	"\ahandles\x18\a \x01(\rR\ahandles\x12!\n" +
+	"\fmemory_bytes\x18\b \x01(\x03R\vmemoryBytes\x124\n" +
+	"\bcpu_time\x18\t \x01(\v2\x19.google.protobuf.DurationR\acpuTime\x12\x1d\n" +
+	"\n" +
+	"open_files\x18\n" +
+	" \x01(\rR\topenFiles\x12 \n" +
+	"\vconfinement\x18\v \x03(\tR\vconfinement\"k\n" +
 	"\x11AddMonitorRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06module\x18\x02 \x01(\tR\x06module\x12\x12\n" +
@@ -847,7 +1256,20 @@ const file_spoolhost_api_v1_monitors_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\"L\n" +
 	"\x15ResumeMonitorResponse\x123\n" +
-	"\amonitor\x18\x01 \x01(\v2\x19.spoolhost.api.v1.MonitorR\amonitor2\xc6\x04\n" +
+	"\amonitor\x18\x01 \x01(\v2\x19.spoolhost.api.v1.MonitorR\amonitor\"\x92\x01\n" +
+	"\x15UpgradeMonitorRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06module\x18\x02 \x01(\tR\x06module\x12\x12\n" +
+	"\x04args\x18\x03 \x03(\tR\x04args\x12!\n" +
+	"\freplace_args\x18\x04 \x01(\bR\vreplaceArgs\x12\x16\n" +
+	"\x06digest\x18\x05 \x01(\tR\x06digest\"M\n" +
+	"\x16UpgradeMonitorResponse\x123\n" +
+	"\amonitor\x18\x01 \x01(\v2\x19.spoolhost.api.v1.MonitorR\amonitor\"f\n" +
+	"\x14UpdateMonitorRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
+	"\aoptions\x18\x02 \x01(\v2 .spoolhost.api.v1.MonitorOptionsR\aoptions\"L\n" +
+	"\x15UpdateMonitorResponse\x123\n" +
+	"\amonitor\x18\x01 \x01(\v2\x19.spoolhost.api.v1.MonitorR\amonitor2\x8d\x06\n" +
 	"\bMonitors\x12W\n" +
 	"\n" +
 	"AddMonitor\x12#.spoolhost.api.v1.AddMonitorRequest\x1a$.spoolhost.api.v1.AddMonitorResponse\x12_\n" +
@@ -856,7 +1278,9 @@ const file_spoolhost_api_v1_monitors_proto_rawDesc = "" +
 	"GetMonitor\x12#.spoolhost.api.v1.GetMonitorRequest\x1a$.spoolhost.api.v1.GetMonitorResponse\x12`\n" +
 	"\rRemoveMonitor\x12&.spoolhost.api.v1.RemoveMonitorRequest\x1a'.spoolhost.api.v1.RemoveMonitorResponse\x12c\n" +
 	"\x0eRestartMonitor\x12'.spoolhost.api.v1.RestartMonitorRequest\x1a(.spoolhost.api.v1.RestartMonitorResponse\x12`\n" +
-	"\rResumeMonitor\x12&.spoolhost.api.v1.ResumeMonitorRequest\x1a'.spoolhost.api.v1.ResumeMonitorResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
+	"\rResumeMonitor\x12&.spoolhost.api.v1.ResumeMonitorRequest\x1a'.spoolhost.api.v1.ResumeMonitorResponse\x12c\n" +
+	"\x0eUpgradeMonitor\x12'.spoolhost.api.v1.UpgradeMonitorRequest\x1a(.spoolhost.api.v1.UpgradeMonitorResponse\x12`\n" +
+	"\rUpdateMonitor\x12&.spoolhost.api.v1.UpdateMonitorRequest\x1a'.spoolhost.api.v1.UpdateMonitorResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
 
 var (
 	file_spoolhost_api_v1_monitors_proto_rawDescOnce sync.Once
@@ -870,49 +1294,68 @@ func file_spoolhost_api_v1_monitors_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_monitors_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_spoolhost_api_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_spoolhost_api_v1_monitors_proto_goTypes = []any{
-	(*Monitor)(nil),                // 0: spoolhost.api.v1.Monitor
-	(*Process)(nil),                // 1: spoolhost.api.v1.Process
-	(*AddMonitorRequest)(nil),      // 2: spoolhost.api.v1.AddMonitorRequest
-	(*AddMonitorResponse)(nil),     // 3: spoolhost.api.v1.AddMonitorResponse
-	(*ListMonitorsRequest)(nil),    // 4: spoolhost.api.v1.ListMonitorsRequest
-	(*ListMonitorsResponse)(nil),   // 5: spoolhost.api.v1.ListMonitorsResponse
-	(*GetMonitorRequest)(nil),      // 6: spoolhost.api.v1.GetMonitorRequest
-	(*GetMonitorResponse)(nil),     // 7: spoolhost.api.v1.GetMonitorResponse
-	(*RemoveMonitorRequest)(nil),   // 8: spoolhost.api.v1.RemoveMonitorRequest
-	(*RemoveMonitorResponse)(nil),  // 9: spoolhost.api.v1.RemoveMonitorResponse
-	(*RestartMonitorRequest)(nil),  // 10: spoolhost.api.v1.RestartMonitorRequest
-	(*RestartMonitorResponse)(nil), // 11: spoolhost.api.v1.RestartMonitorResponse
-	(*ResumeMonitorRequest)(nil),   // 12: spoolhost.api.v1.ResumeMonitorRequest
-	(*ResumeMonitorResponse)(nil),  // 13: spoolhost.api.v1.ResumeMonitorResponse
-	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
+	(*MonitorOptions)(nil),         // 0: spoolhost.api.v1.MonitorOptions
+	(*Monitor)(nil),                // 1: spoolhost.api.v1.Monitor
+	(*Process)(nil),                // 2: spoolhost.api.v1.Process
+	(*AddMonitorRequest)(nil),      // 3: spoolhost.api.v1.AddMonitorRequest
+	(*AddMonitorResponse)(nil),     // 4: spoolhost.api.v1.AddMonitorResponse
+	(*ListMonitorsRequest)(nil),    // 5: spoolhost.api.v1.ListMonitorsRequest
+	(*ListMonitorsResponse)(nil),   // 6: spoolhost.api.v1.ListMonitorsResponse
+	(*GetMonitorRequest)(nil),      // 7: spoolhost.api.v1.GetMonitorRequest
+	(*GetMonitorResponse)(nil),     // 8: spoolhost.api.v1.GetMonitorResponse
+	(*RemoveMonitorRequest)(nil),   // 9: spoolhost.api.v1.RemoveMonitorRequest
+	(*RemoveMonitorResponse)(nil),  // 10: spoolhost.api.v1.RemoveMonitorResponse
+	(*RestartMonitorRequest)(nil),  // 11: spoolhost.api.v1.RestartMonitorRequest
+	(*RestartMonitorResponse)(nil), // 12: spoolhost.api.v1.RestartMonitorResponse
+	(*ResumeMonitorRequest)(nil),   // 13: spoolhost.api.v1.ResumeMonitorRequest
+	(*ResumeMonitorResponse)(nil),  // 14: spoolhost.api.v1.ResumeMonitorResponse
+	(*UpgradeMonitorRequest)(nil),  // 15: spoolhost.api.v1.UpgradeMonitorRequest
+	(*UpgradeMonitorResponse)(nil), // 16: spoolhost.api.v1.UpgradeMonitorResponse
+	(*UpdateMonitorRequest)(nil),   // 17: spoolhost.api.v1.UpdateMonitorRequest
+	(*UpdateMonitorResponse)(nil),  // 18: spoolhost.api.v1.UpdateMonitorResponse
+	(*durationpb.Duration)(nil),    // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 20: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_monitors_proto_depIdxs = []int32{
-	1,  // 0: spoolhost.api.v1.Monitor.processes:type_name -> spoolhost.api.v1.Process
-	14, // 1: spoolhost.api.v1.Process.started_at:type_name -> google.protobuf.Timestamp
-	0,  // 2: spoolhost.api.v1.AddMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
-	0,  // 3: spoolhost.api.v1.ListMonitorsResponse.monitors:type_name -> spoolhost.api.v1.Monitor
-	0,  // 4: spoolhost.api.v1.GetMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
-	0,  // 5: spoolhost.api.v1.RestartMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
-	0,  // 6: spoolhost.api.v1.ResumeMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
-	2,  // 7: spoolhost.api.v1.Monitors.AddMonitor:input_type -> spoolhost.api.v1.AddMonitorRequest
-	4,  // 8: spoolhost.api.v1.Monitors.ListMonitors:input_type -> spoolhost.api.v1.ListMonitorsRequest
-	6,  // 9: spoolhost.api.v1.Monitors.GetMonitor:input_type -> spoolhost.api.v1.GetMonitorRequest
-	8,  // 10: spoolhost.api.v1.Monitors.RemoveMonitor:input_type -> spoolhost.api.v1.RemoveMonitorRequest
-	10, // 11: spoolhost.api.v1.Monitors.RestartMonitor:input_type -> spoolhost.api.v1.RestartMonitorRequest
-	12, // 12: spoolhost.api.v1.Monitors.ResumeMonitor:input_type -> spoolhost.api.v1.ResumeMonitorRequest
-	3,  // 13: spoolhost.api.v1.Monitors.AddMonitor:output_type -> spoolhost.api.v1.AddMonitorResponse
-	5,  // 14: spoolhost.api.v1.Monitors.ListMonitors:output_type -> spoolhost.api.v1.ListMonitorsResponse
-	7,  // 15: spoolhost.api.v1.Monitors.GetMonitor:output_type -> spoolhost.api.v1.GetMonitorResponse
-	9,  // 16: spoolhost.api.v1.Monitors.RemoveMonitor:output_type -> spoolhost.api.v1.RemoveMonitorResponse
-	11, // 17: spoolhost.api.v1.Monitors.RestartMonitor:output_type -> spoolhost.api.v1.RestartMonitorResponse
-	13, // 18: spoolhost.api.v1.Monitors.ResumeMonitor:output_type -> spoolhost.api.v1.ResumeMonitorResponse
-	13, // [13:19] is the sub-list for method output_type
-	7,  // [7:13] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	19, // 0: spoolhost.api.v1.MonitorOptions.call_timeout:type_name -> google.protobuf.Duration
+	19, // 1: spoolhost.api.v1.MonitorOptions.resource_timeout:type_name -> google.protobuf.Duration
+	19, // 2: spoolhost.api.v1.MonitorOptions.kill_grace:type_name -> google.protobuf.Duration
+	2,  // 3: spoolhost.api.v1.Monitor.processes:type_name -> spoolhost.api.v1.Process
+	0,  // 4: spoolhost.api.v1.Monitor.options:type_name -> spoolhost.api.v1.MonitorOptions
+	20, // 5: spoolhost.api.v1.Monitor.last_error_at:type_name -> google.protobuf.Timestamp
+	20, // 6: spoolhost.api.v1.Process.started_at:type_name -> google.protobuf.Timestamp
+	19, // 7: spoolhost.api.v1.Process.cpu_time:type_name -> google.protobuf.Duration
+	1,  // 8: spoolhost.api.v1.AddMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
+	1,  // 9: spoolhost.api.v1.ListMonitorsResponse.monitors:type_name -> spoolhost.api.v1.Monitor
+	1,  // 10: spoolhost.api.v1.GetMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
+	1,  // 11: spoolhost.api.v1.RestartMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
+	1,  // 12: spoolhost.api.v1.ResumeMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
+	1,  // 13: spoolhost.api.v1.UpgradeMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
+	0,  // 14: spoolhost.api.v1.UpdateMonitorRequest.options:type_name -> spoolhost.api.v1.MonitorOptions
+	1,  // 15: spoolhost.api.v1.UpdateMonitorResponse.monitor:type_name -> spoolhost.api.v1.Monitor
+	3,  // 16: spoolhost.api.v1.Monitors.AddMonitor:input_type -> spoolhost.api.v1.AddMonitorRequest
+	5,  // 17: spoolhost.api.v1.Monitors.ListMonitors:input_type -> spoolhost.api.v1.ListMonitorsRequest
+	7,  // 18: spoolhost.api.v1.Monitors.GetMonitor:input_type -> spoolhost.api.v1.GetMonitorRequest
+	9,  // 19: spoolhost.api.v1.Monitors.RemoveMonitor:input_type -> spoolhost.api.v1.RemoveMonitorRequest
+	11, // 20: spoolhost.api.v1.Monitors.RestartMonitor:input_type -> spoolhost.api.v1.RestartMonitorRequest
+	13, // 21: spoolhost.api.v1.Monitors.ResumeMonitor:input_type -> spoolhost.api.v1.ResumeMonitorRequest
+	15, // 22: spoolhost.api.v1.Monitors.UpgradeMonitor:input_type -> spoolhost.api.v1.UpgradeMonitorRequest
+	17, // 23: spoolhost.api.v1.Monitors.UpdateMonitor:input_type -> spoolhost.api.v1.UpdateMonitorRequest
+	4,  // 24: spoolhost.api.v1.Monitors.AddMonitor:output_type -> spoolhost.api.v1.AddMonitorResponse
+	6,  // 25: spoolhost.api.v1.Monitors.ListMonitors:output_type -> spoolhost.api.v1.ListMonitorsResponse
+	8,  // 26: spoolhost.api.v1.Monitors.GetMonitor:output_type -> spoolhost.api.v1.GetMonitorResponse
+	10, // 27: spoolhost.api.v1.Monitors.RemoveMonitor:output_type -> spoolhost.api.v1.RemoveMonitorResponse
+	12, // 28: spoolhost.api.v1.Monitors.RestartMonitor:output_type -> spoolhost.api.v1.RestartMonitorResponse
+	14, // 29: spoolhost.api.v1.Monitors.ResumeMonitor:output_type -> spoolhost.api.v1.ResumeMonitorResponse
+	16, // 30: spoolhost.api.v1.Monitors.UpgradeMonitor:output_type -> spoolhost.api.v1.UpgradeMonitorResponse
+	18, // 31: spoolhost.api.v1.Monitors.UpdateMonitor:output_type -> spoolhost.api.v1.UpdateMonitorResponse
+	24, // [24:32] is the sub-list for method output_type
+	16, // [16:24] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_monitors_proto_init() }
@@ -920,13 +1363,14 @@ func file_spoolhost_api_v1_monitors_proto_init() {
 	if File_spoolhost_api_v1_monitors_proto != nil {
 		return
 	}
+	file_spoolhost_api_v1_monitors_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_monitors_proto_rawDesc), len(file_spoolhost_api_v1_monitors_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

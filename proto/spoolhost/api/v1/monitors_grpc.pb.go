@@ -25,6 +25,8 @@ const (
 	Monitors_RemoveMonitor_FullMethodName  = "/spoolhost.api.v1.Monitors/RemoveMonitor"
 	Monitors_RestartMonitor_FullMethodName = "/spoolhost.api.v1.Monitors/RestartMonitor"
 	Monitors_ResumeMonitor_FullMethodName  = "/spoolhost.api.v1.Monitors/ResumeMonitor"
+	Monitors_UpgradeMonitor_FullMethodName = "/spoolhost.api.v1.Monitors/UpgradeMonitor"
+	Monitors_UpdateMonitor_FullMethodName  = "/spoolhost.api.v1.Monitors/UpdateMonitor"
 )
 
 // MonitorsClient is the client API for Monitors service.
@@ -50,6 +52,14 @@ type MonitorsClient interface {
 	// ResumeMonitor starts a monitor at once that is quarantined or waits for its next start. Operators.
 	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PRINTER_STATE (1906) if it runs.
 	ResumeMonitor(ctx context.Context, in *ResumeMonitorRequest, opts ...grpc.CallOption) (*ResumeMonitorResponse, error)
+	// UpgradeMonitor puts another executable in a monitor's place without losing a document: it is described and
+	// pinned, started beside the old one, and gets the ports that print nothing; a document in print ends with the
+	// old one. If the new one does not start, nothing changes. Administrators.
+	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PRINT_MONITOR (3007), ERROR_MOD_NOT_FOUND (126).
+	UpgradeMonitor(ctx context.Context, in *UpgradeMonitorRequest, opts ...grpc.CallOption) (*UpgradeMonitorResponse, error)
+	// UpdateMonitor changes the options that are set, in the same way. Administrators.
+	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PARAMETER (87).
+	UpdateMonitor(ctx context.Context, in *UpdateMonitorRequest, opts ...grpc.CallOption) (*UpdateMonitorResponse, error)
 }
 
 type monitorsClient struct {
@@ -129,6 +139,26 @@ func (c *monitorsClient) ResumeMonitor(ctx context.Context, in *ResumeMonitorReq
 	return out, nil
 }
 
+func (c *monitorsClient) UpgradeMonitor(ctx context.Context, in *UpgradeMonitorRequest, opts ...grpc.CallOption) (*UpgradeMonitorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpgradeMonitorResponse)
+	err := c.cc.Invoke(ctx, Monitors_UpgradeMonitor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *monitorsClient) UpdateMonitor(ctx context.Context, in *UpdateMonitorRequest, opts ...grpc.CallOption) (*UpdateMonitorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateMonitorResponse)
+	err := c.cc.Invoke(ctx, Monitors_UpdateMonitor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MonitorsServer is the server API for Monitors service.
 // All implementations must embed UnimplementedMonitorsServer
 // for forward compatibility.
@@ -152,6 +182,14 @@ type MonitorsServer interface {
 	// ResumeMonitor starts a monitor at once that is quarantined or waits for its next start. Operators.
 	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PRINTER_STATE (1906) if it runs.
 	ResumeMonitor(context.Context, *ResumeMonitorRequest) (*ResumeMonitorResponse, error)
+	// UpgradeMonitor puts another executable in a monitor's place without losing a document: it is described and
+	// pinned, started beside the old one, and gets the ports that print nothing; a document in print ends with the
+	// old one. If the new one does not start, nothing changes. Administrators.
+	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PRINT_MONITOR (3007), ERROR_MOD_NOT_FOUND (126).
+	UpgradeMonitor(context.Context, *UpgradeMonitorRequest) (*UpgradeMonitorResponse, error)
+	// UpdateMonitor changes the options that are set, in the same way. Administrators.
+	// Errors: ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_INVALID_PARAMETER (87).
+	UpdateMonitor(context.Context, *UpdateMonitorRequest) (*UpdateMonitorResponse, error)
 	mustEmbedUnimplementedMonitorsServer()
 }
 
@@ -179,6 +217,12 @@ func (UnimplementedMonitorsServer) RestartMonitor(context.Context, *RestartMonit
 }
 func (UnimplementedMonitorsServer) ResumeMonitor(context.Context, *ResumeMonitorRequest) (*ResumeMonitorResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ResumeMonitor not implemented")
+}
+func (UnimplementedMonitorsServer) UpgradeMonitor(context.Context, *UpgradeMonitorRequest) (*UpgradeMonitorResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpgradeMonitor not implemented")
+}
+func (UnimplementedMonitorsServer) UpdateMonitor(context.Context, *UpdateMonitorRequest) (*UpdateMonitorResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateMonitor not implemented")
 }
 func (UnimplementedMonitorsServer) mustEmbedUnimplementedMonitorsServer() {}
 func (UnimplementedMonitorsServer) testEmbeddedByValue()                  {}
@@ -302,6 +346,42 @@ func _Monitors_ResumeMonitor_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Monitors_UpgradeMonitor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpgradeMonitorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MonitorsServer).UpgradeMonitor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Monitors_UpgradeMonitor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MonitorsServer).UpgradeMonitor(ctx, req.(*UpgradeMonitorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Monitors_UpdateMonitor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateMonitorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MonitorsServer).UpdateMonitor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Monitors_UpdateMonitor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MonitorsServer).UpdateMonitor(ctx, req.(*UpdateMonitorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Monitors_ServiceDesc is the grpc.ServiceDesc for Monitors service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -328,6 +408,14 @@ var Monitors_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResumeMonitor",
 			Handler:    _Monitors_ResumeMonitor_Handler,
+		},
+		{
+			MethodName: "UpgradeMonitor",
+			Handler:    _Monitors_UpgradeMonitor_Handler,
+		},
+		{
+			MethodName: "UpdateMonitor",
+			Handler:    _Monitors_UpdateMonitor_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

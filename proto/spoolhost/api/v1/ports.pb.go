@@ -9,6 +9,7 @@ package apiv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -20,6 +21,67 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// PortTimeouts bound the calls to one port. Unset or zero is the monitor's.
+type PortTimeouts struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	CallTimeout     *durationpb.Duration   `protobuf:"bytes,1,opt,name=call_timeout,json=callTimeout,proto3" json:"call_timeout,omitempty"`
+	ResourceTimeout *durationpb.Duration   `protobuf:"bytes,2,opt,name=resource_timeout,json=resourceTimeout,proto3" json:"resource_timeout,omitempty"`
+	KillGrace       *durationpb.Duration   `protobuf:"bytes,3,opt,name=kill_grace,json=killGrace,proto3" json:"kill_grace,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PortTimeouts) Reset() {
+	*x = PortTimeouts{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortTimeouts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortTimeouts) ProtoMessage() {}
+
+func (x *PortTimeouts) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortTimeouts.ProtoReflect.Descriptor instead.
+func (*PortTimeouts) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *PortTimeouts) GetCallTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.CallTimeout
+	}
+	return nil
+}
+
+func (x *PortTimeouts) GetResourceTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.ResourceTimeout
+	}
+	return nil
+}
+
+func (x *PortTimeouts) GetKillGrace() *durationpb.Duration {
+	if x != nil {
+		return x.KillGrace
+	}
+	return nil
+}
 
 type Port struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -34,14 +96,15 @@ type Port struct {
 	Status   string   `protobuf:"bytes,6,opt,name=status,proto3" json:"status,omitempty"`
 	Printers []string `protobuf:"bytes,7,rep,name=printers,proto3" json:"printers,omitempty"`
 	// The job being printed, if any.
-	Job           uint64 `protobuf:"varint,8,opt,name=job,proto3" json:"job,omitempty"`
+	Job           uint64        `protobuf:"varint,8,opt,name=job,proto3" json:"job,omitempty"`
+	Timeouts      *PortTimeouts `protobuf:"bytes,9,opt,name=timeouts,proto3" json:"timeouts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -53,7 +116,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -66,7 +129,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{0}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Port) GetName() string {
@@ -125,6 +188,13 @@ func (x *Port) GetJob() uint64 {
 	return 0
 }
 
+func (x *Port) GetTimeouts() *PortTimeouts {
+	if x != nil {
+		return x.Timeouts
+	}
+	return nil
+}
+
 type AddPortRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Spooler       string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
@@ -137,7 +207,7 @@ type AddPortRequest struct {
 
 func (x *AddPortRequest) Reset() {
 	*x = AddPortRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -149,7 +219,7 @@ func (x *AddPortRequest) String() string {
 func (*AddPortRequest) ProtoMessage() {}
 
 func (x *AddPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -162,7 +232,7 @@ func (x *AddPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddPortRequest.ProtoReflect.Descriptor instead.
 func (*AddPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{1}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AddPortRequest) GetSpooler() string {
@@ -202,7 +272,7 @@ type AddPortResponse struct {
 
 func (x *AddPortResponse) Reset() {
 	*x = AddPortResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -214,7 +284,7 @@ func (x *AddPortResponse) String() string {
 func (*AddPortResponse) ProtoMessage() {}
 
 func (x *AddPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -227,7 +297,7 @@ func (x *AddPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddPortResponse.ProtoReflect.Descriptor instead.
 func (*AddPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{2}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AddPortResponse) GetPort() *Port {
@@ -246,7 +316,7 @@ type ListPortsRequest struct {
 
 func (x *ListPortsRequest) Reset() {
 	*x = ListPortsRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -258,7 +328,7 @@ func (x *ListPortsRequest) String() string {
 func (*ListPortsRequest) ProtoMessage() {}
 
 func (x *ListPortsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -271,7 +341,7 @@ func (x *ListPortsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPortsRequest.ProtoReflect.Descriptor instead.
 func (*ListPortsRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{3}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListPortsRequest) GetSpooler() string {
@@ -290,7 +360,7 @@ type ListPortsResponse struct {
 
 func (x *ListPortsResponse) Reset() {
 	*x = ListPortsResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +372,7 @@ func (x *ListPortsResponse) String() string {
 func (*ListPortsResponse) ProtoMessage() {}
 
 func (x *ListPortsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +385,7 @@ func (x *ListPortsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPortsResponse.ProtoReflect.Descriptor instead.
 func (*ListPortsResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{4}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListPortsResponse) GetPorts() []*Port {
@@ -335,7 +405,7 @@ type GetPortRequest struct {
 
 func (x *GetPortRequest) Reset() {
 	*x = GetPortRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +417,7 @@ func (x *GetPortRequest) String() string {
 func (*GetPortRequest) ProtoMessage() {}
 
 func (x *GetPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +430,7 @@ func (x *GetPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortRequest.ProtoReflect.Descriptor instead.
 func (*GetPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{5}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetPortRequest) GetSpooler() string {
@@ -386,7 +456,7 @@ type GetPortResponse struct {
 
 func (x *GetPortResponse) Reset() {
 	*x = GetPortResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -398,7 +468,7 @@ func (x *GetPortResponse) String() string {
 func (*GetPortResponse) ProtoMessage() {}
 
 func (x *GetPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -411,7 +481,7 @@ func (x *GetPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortResponse.ProtoReflect.Descriptor instead.
 func (*GetPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{6}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetPortResponse) GetPort() *Port {
@@ -431,7 +501,7 @@ type DeletePortRequest struct {
 
 func (x *DeletePortRequest) Reset() {
 	*x = DeletePortRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +513,7 @@ func (x *DeletePortRequest) String() string {
 func (*DeletePortRequest) ProtoMessage() {}
 
 func (x *DeletePortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +526,7 @@ func (x *DeletePortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePortRequest.ProtoReflect.Descriptor instead.
 func (*DeletePortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{7}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeletePortRequest) GetSpooler() string {
@@ -481,7 +551,7 @@ type DeletePortResponse struct {
 
 func (x *DeletePortResponse) Reset() {
 	*x = DeletePortResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +563,7 @@ func (x *DeletePortResponse) String() string {
 func (*DeletePortResponse) ProtoMessage() {}
 
 func (x *DeletePortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,14 +576,123 @@ func (x *DeletePortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePortResponse.ProtoReflect.Descriptor instead.
 func (*DeletePortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{8}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{9}
+}
+
+type UpdatePortRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Spooler       string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Timeouts      *PortTimeouts          `protobuf:"bytes,3,opt,name=timeouts,proto3" json:"timeouts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdatePortRequest) Reset() {
+	*x = UpdatePortRequest{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdatePortRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdatePortRequest) ProtoMessage() {}
+
+func (x *UpdatePortRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdatePortRequest.ProtoReflect.Descriptor instead.
+func (*UpdatePortRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *UpdatePortRequest) GetSpooler() string {
+	if x != nil {
+		return x.Spooler
+	}
+	return ""
+}
+
+func (x *UpdatePortRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UpdatePortRequest) GetTimeouts() *PortTimeouts {
+	if x != nil {
+		return x.Timeouts
+	}
+	return nil
+}
+
+type UpdatePortResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Port          *Port                  `protobuf:"bytes,1,opt,name=port,proto3" json:"port,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdatePortResponse) Reset() {
+	*x = UpdatePortResponse{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdatePortResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdatePortResponse) ProtoMessage() {}
+
+func (x *UpdatePortResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdatePortResponse.ProtoReflect.Descriptor instead.
+func (*UpdatePortResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *UpdatePortResponse) GetPort() *Port {
+	if x != nil {
+		return x.Port
+	}
+	return nil
 }
 
 var File_spoolhost_api_v1_ports_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\n" +
-	"\x1cspoolhost/api/v1/ports.proto\x12\x10spoolhost.api.v1\"\xcc\x01\n" +
+	"\x1cspoolhost/api/v1/ports.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\"\xcc\x01\n" +
+	"\fPortTimeouts\x12<\n" +
+	"\fcall_timeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vcallTimeout\x12D\n" +
+	"\x10resource_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0fresourceTimeout\x128\n" +
+	"\n" +
+	"kill_grace\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tkillGrace\"\x88\x02\n" +
 	"\x04Port\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x18\n" +
@@ -522,7 +701,8 @@ const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\x05state\x18\x05 \x01(\tR\x05state\x12\x16\n" +
 	"\x06status\x18\x06 \x01(\tR\x06status\x12\x1a\n" +
 	"\bprinters\x18\a \x03(\tR\bprinters\x12\x10\n" +
-	"\x03job\x18\b \x01(\x04R\x03job\"\xe1\x01\n" +
+	"\x03job\x18\b \x01(\x04R\x03job\x12:\n" +
+	"\btimeouts\x18\t \x01(\v2\x1e.spoolhost.api.v1.PortTimeoutsR\btimeouts\"\xe1\x01\n" +
 	"\x0eAddPortRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -545,13 +725,21 @@ const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\x11DeletePortRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\x14\n" +
-	"\x12DeletePortResponse2\xd8\x02\n" +
+	"\x12DeletePortResponse\"}\n" +
+	"\x11UpdatePortRequest\x12\x18\n" +
+	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12:\n" +
+	"\btimeouts\x18\x03 \x01(\v2\x1e.spoolhost.api.v1.PortTimeoutsR\btimeouts\"@\n" +
+	"\x12UpdatePortResponse\x12*\n" +
+	"\x04port\x18\x01 \x01(\v2\x16.spoolhost.api.v1.PortR\x04port2\xb1\x03\n" +
 	"\x05Ports\x12N\n" +
 	"\aAddPort\x12 .spoolhost.api.v1.AddPortRequest\x1a!.spoolhost.api.v1.AddPortResponse\x12V\n" +
 	"\tListPorts\x12\".spoolhost.api.v1.ListPortsRequest\x1a#.spoolhost.api.v1.ListPortsResponse0\x01\x12N\n" +
 	"\aGetPort\x12 .spoolhost.api.v1.GetPortRequest\x1a!.spoolhost.api.v1.GetPortResponse\x12W\n" +
 	"\n" +
-	"DeletePort\x12#.spoolhost.api.v1.DeletePortRequest\x1a$.spoolhost.api.v1.DeletePortResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
+	"DeletePort\x12#.spoolhost.api.v1.DeletePortRequest\x1a$.spoolhost.api.v1.DeletePortResponse\x12W\n" +
+	"\n" +
+	"UpdatePort\x12#.spoolhost.api.v1.UpdatePortRequest\x1a$.spoolhost.api.v1.UpdatePortResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
 
 var (
 	file_spoolhost_api_v1_ports_proto_rawDescOnce sync.Once
@@ -565,37 +753,49 @@ func file_spoolhost_api_v1_ports_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_ports_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_ports_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_spoolhost_api_v1_ports_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_spoolhost_api_v1_ports_proto_goTypes = []any{
-	(*Port)(nil),               // 0: spoolhost.api.v1.Port
-	(*AddPortRequest)(nil),     // 1: spoolhost.api.v1.AddPortRequest
-	(*AddPortResponse)(nil),    // 2: spoolhost.api.v1.AddPortResponse
-	(*ListPortsRequest)(nil),   // 3: spoolhost.api.v1.ListPortsRequest
-	(*ListPortsResponse)(nil),  // 4: spoolhost.api.v1.ListPortsResponse
-	(*GetPortRequest)(nil),     // 5: spoolhost.api.v1.GetPortRequest
-	(*GetPortResponse)(nil),    // 6: spoolhost.api.v1.GetPortResponse
-	(*DeletePortRequest)(nil),  // 7: spoolhost.api.v1.DeletePortRequest
-	(*DeletePortResponse)(nil), // 8: spoolhost.api.v1.DeletePortResponse
-	nil,                        // 9: spoolhost.api.v1.AddPortRequest.SettingsEntry
+	(*PortTimeouts)(nil),        // 0: spoolhost.api.v1.PortTimeouts
+	(*Port)(nil),                // 1: spoolhost.api.v1.Port
+	(*AddPortRequest)(nil),      // 2: spoolhost.api.v1.AddPortRequest
+	(*AddPortResponse)(nil),     // 3: spoolhost.api.v1.AddPortResponse
+	(*ListPortsRequest)(nil),    // 4: spoolhost.api.v1.ListPortsRequest
+	(*ListPortsResponse)(nil),   // 5: spoolhost.api.v1.ListPortsResponse
+	(*GetPortRequest)(nil),      // 6: spoolhost.api.v1.GetPortRequest
+	(*GetPortResponse)(nil),     // 7: spoolhost.api.v1.GetPortResponse
+	(*DeletePortRequest)(nil),   // 8: spoolhost.api.v1.DeletePortRequest
+	(*DeletePortResponse)(nil),  // 9: spoolhost.api.v1.DeletePortResponse
+	(*UpdatePortRequest)(nil),   // 10: spoolhost.api.v1.UpdatePortRequest
+	(*UpdatePortResponse)(nil),  // 11: spoolhost.api.v1.UpdatePortResponse
+	nil,                         // 12: spoolhost.api.v1.AddPortRequest.SettingsEntry
+	(*durationpb.Duration)(nil), // 13: google.protobuf.Duration
 }
 var file_spoolhost_api_v1_ports_proto_depIdxs = []int32{
-	9, // 0: spoolhost.api.v1.AddPortRequest.settings:type_name -> spoolhost.api.v1.AddPortRequest.SettingsEntry
-	0, // 1: spoolhost.api.v1.AddPortResponse.port:type_name -> spoolhost.api.v1.Port
-	0, // 2: spoolhost.api.v1.ListPortsResponse.ports:type_name -> spoolhost.api.v1.Port
-	0, // 3: spoolhost.api.v1.GetPortResponse.port:type_name -> spoolhost.api.v1.Port
-	1, // 4: spoolhost.api.v1.Ports.AddPort:input_type -> spoolhost.api.v1.AddPortRequest
-	3, // 5: spoolhost.api.v1.Ports.ListPorts:input_type -> spoolhost.api.v1.ListPortsRequest
-	5, // 6: spoolhost.api.v1.Ports.GetPort:input_type -> spoolhost.api.v1.GetPortRequest
-	7, // 7: spoolhost.api.v1.Ports.DeletePort:input_type -> spoolhost.api.v1.DeletePortRequest
-	2, // 8: spoolhost.api.v1.Ports.AddPort:output_type -> spoolhost.api.v1.AddPortResponse
-	4, // 9: spoolhost.api.v1.Ports.ListPorts:output_type -> spoolhost.api.v1.ListPortsResponse
-	6, // 10: spoolhost.api.v1.Ports.GetPort:output_type -> spoolhost.api.v1.GetPortResponse
-	8, // 11: spoolhost.api.v1.Ports.DeletePort:output_type -> spoolhost.api.v1.DeletePortResponse
-	8, // [8:12] is the sub-list for method output_type
-	4, // [4:8] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	13, // 0: spoolhost.api.v1.PortTimeouts.call_timeout:type_name -> google.protobuf.Duration
+	13, // 1: spoolhost.api.v1.PortTimeouts.resource_timeout:type_name -> google.protobuf.Duration
+	13, // 2: spoolhost.api.v1.PortTimeouts.kill_grace:type_name -> google.protobuf.Duration
+	0,  // 3: spoolhost.api.v1.Port.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
+	12, // 4: spoolhost.api.v1.AddPortRequest.settings:type_name -> spoolhost.api.v1.AddPortRequest.SettingsEntry
+	1,  // 5: spoolhost.api.v1.AddPortResponse.port:type_name -> spoolhost.api.v1.Port
+	1,  // 6: spoolhost.api.v1.ListPortsResponse.ports:type_name -> spoolhost.api.v1.Port
+	1,  // 7: spoolhost.api.v1.GetPortResponse.port:type_name -> spoolhost.api.v1.Port
+	0,  // 8: spoolhost.api.v1.UpdatePortRequest.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
+	1,  // 9: spoolhost.api.v1.UpdatePortResponse.port:type_name -> spoolhost.api.v1.Port
+	2,  // 10: spoolhost.api.v1.Ports.AddPort:input_type -> spoolhost.api.v1.AddPortRequest
+	4,  // 11: spoolhost.api.v1.Ports.ListPorts:input_type -> spoolhost.api.v1.ListPortsRequest
+	6,  // 12: spoolhost.api.v1.Ports.GetPort:input_type -> spoolhost.api.v1.GetPortRequest
+	8,  // 13: spoolhost.api.v1.Ports.DeletePort:input_type -> spoolhost.api.v1.DeletePortRequest
+	10, // 14: spoolhost.api.v1.Ports.UpdatePort:input_type -> spoolhost.api.v1.UpdatePortRequest
+	3,  // 15: spoolhost.api.v1.Ports.AddPort:output_type -> spoolhost.api.v1.AddPortResponse
+	5,  // 16: spoolhost.api.v1.Ports.ListPorts:output_type -> spoolhost.api.v1.ListPortsResponse
+	7,  // 17: spoolhost.api.v1.Ports.GetPort:output_type -> spoolhost.api.v1.GetPortResponse
+	9,  // 18: spoolhost.api.v1.Ports.DeletePort:output_type -> spoolhost.api.v1.DeletePortResponse
+	11, // 19: spoolhost.api.v1.Ports.UpdatePort:output_type -> spoolhost.api.v1.UpdatePortResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_ports_proto_init() }
@@ -609,7 +809,7 @@ func file_spoolhost_api_v1_ports_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_ports_proto_rawDesc), len(file_spoolhost_api_v1_ports_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	Ports_ListPorts_FullMethodName  = "/spoolhost.api.v1.Ports/ListPorts"
 	Ports_GetPort_FullMethodName    = "/spoolhost.api.v1.Ports/GetPort"
 	Ports_DeletePort_FullMethodName = "/spoolhost.api.v1.Ports/DeletePort"
+	Ports_UpdatePort_FullMethodName = "/spoolhost.api.v1.Ports/UpdatePort"
 )
 
 // PortsClient is the client API for Ports service.
@@ -41,6 +42,9 @@ type PortsClient interface {
 	// DeletePort has the monitor delete a port. Administrators. Errors: ERROR_UNKNOWN_PORT (1796),
 	// ERROR_BUSY (170) while a printer uses it.
 	DeletePort(ctx context.Context, in *DeletePortRequest, opts ...grpc.CallOption) (*DeletePortResponse, error)
+	// UpdatePort changes the time-outs of calls to a port that are set; 0 is the monitor's. They hold from its next
+	// opening. Administrators. Errors: ERROR_UNKNOWN_PORT (1796).
+	UpdatePort(ctx context.Context, in *UpdatePortRequest, opts ...grpc.CallOption) (*UpdatePortResponse, error)
 }
 
 type portsClient struct {
@@ -100,6 +104,16 @@ func (c *portsClient) DeletePort(ctx context.Context, in *DeletePortRequest, opt
 	return out, nil
 }
 
+func (c *portsClient) UpdatePort(ctx context.Context, in *UpdatePortRequest, opts ...grpc.CallOption) (*UpdatePortResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdatePortResponse)
+	err := c.cc.Invoke(ctx, Ports_UpdatePort_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PortsServer is the server API for Ports service.
 // All implementations must embed UnimplementedPortsServer
 // for forward compatibility.
@@ -116,6 +130,9 @@ type PortsServer interface {
 	// DeletePort has the monitor delete a port. Administrators. Errors: ERROR_UNKNOWN_PORT (1796),
 	// ERROR_BUSY (170) while a printer uses it.
 	DeletePort(context.Context, *DeletePortRequest) (*DeletePortResponse, error)
+	// UpdatePort changes the time-outs of calls to a port that are set; 0 is the monitor's. They hold from its next
+	// opening. Administrators. Errors: ERROR_UNKNOWN_PORT (1796).
+	UpdatePort(context.Context, *UpdatePortRequest) (*UpdatePortResponse, error)
 	mustEmbedUnimplementedPortsServer()
 }
 
@@ -137,6 +154,9 @@ func (UnimplementedPortsServer) GetPort(context.Context, *GetPortRequest) (*GetP
 }
 func (UnimplementedPortsServer) DeletePort(context.Context, *DeletePortRequest) (*DeletePortResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method DeletePort not implemented")
+}
+func (UnimplementedPortsServer) UpdatePort(context.Context, *UpdatePortRequest) (*UpdatePortResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdatePort not implemented")
 }
 func (UnimplementedPortsServer) mustEmbedUnimplementedPortsServer() {}
 func (UnimplementedPortsServer) testEmbeddedByValue()               {}
@@ -224,6 +244,24 @@ func _Ports_DeletePort_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ports_UpdatePort_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdatePortRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PortsServer).UpdatePort(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ports_UpdatePort_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PortsServer).UpdatePort(ctx, req.(*UpdatePortRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Ports_ServiceDesc is the grpc.ServiceDesc for Ports service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +280,10 @@ var Ports_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeletePort",
 			Handler:    _Ports_DeletePort_Handler,
+		},
+		{
+			MethodName: "UpdatePort",
+			Handler:    _Ports_UpdatePort_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -90,7 +90,7 @@ func TestXcvSessionEndsWithItsMonitor(t *testing.T) {
 	n.ok(syscall.Kill(before.Process.PID, syscall.SIGKILL))
 	n.until("the monitor runs again", func() bool {
 		now, _ := n.node().Monitor(monitorName)
-		return now.Process.PID != 0 && now.Process.PID != before.Process.PID
+		return now.Process != nil && now.Process.PID != before.Process.PID
 	})
 	_, err := x.Data(t.Context(), "AddPort", portconfig.Encode("A", nil))
 	if !errors.Is(err, spoolerr.CodeInvalidHandle) || !strings.Contains(err.Error(), "restarted") {

@@ -39,8 +39,10 @@ type Config struct {
 
 	// Builtins are the monitors that come with the program. LoadConfig leaves them alone.
 	Builtins []catalog.Monitor
-	Version  string
-	Logger   hclog.Logger
+	// BuiltinModules are the UI modules that come with it.
+	BuiltinModules []catalog.Module
+	Version        string
+	Logger         hclog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/dialogue"
 	"github.com/spoolhost/spoolhost/host/document"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/api"
@@ -39,6 +40,7 @@ type Host struct {
 	launcher *supervisor.Launcher
 	orphans  *supervisor.Orphans
 	catalog  *catalog.Catalog
+	modules  *catalog.Modules
 	node     *spooler.Spooler
 	runtime  string
 
@@ -111,7 +113,12 @@ func (h *Host) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range problems {
+	modules, more, err := catalog.OpenModules(ctx, h.catalog, h.cfg.BuiltinModules)
+	if err != nil {
+		return err
+	}
+	h.modules = modules
+	for _, p := range append(problems, more...) {
 		h.corrupt(p.Key, p.Err)
 	}
 	queue, damaged, err := job.Open(ctx, h.store, spooler.NodeName, h.cfg.Now)
@@ -186,7 +193,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	server := api.New(api.Config{
 		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{h.node} },
-		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators,
+		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Dialogues: h.dialogues(),
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs},
 	})
 	// What others need longest is started first and stopped last.
@@ -227,6 +234,16 @@ func (h *Host) Run(ctx context.Context) error {
 	stopLast()
 	infrastructure.Wait()
 	return fail.get()
+}
+
+// dialogues says how the API holds dialogues.
+func (h *Host) dialogues() dialogue.Config {
+	return dialogue.Config{
+		Modules: h.modules, Step: h.cfg.Limits.Call, Idle: dialogue.DefaultIdle,
+		Log: func(monitor string, l supervisor.Line) {
+			h.cfg.Logger.Debug("UI module output", "monitor", monitor, "level", l.Level, "text", l.Text)
+		},
+	}
 }
 
 func (h *Host) note(id eventlog.ID, text string) {

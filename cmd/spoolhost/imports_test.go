@@ -54,6 +54,7 @@ func hostRooms() [][]string {
 		{"supervisor"},
 		{"catalog"},
 		{"portmon", "xcv", "pointprint"},
+		{"dialogue"},
 		{"spooler"},
 		{"cluster"},
 		{"frontend"},

@@ -57,7 +57,7 @@ func TestXcvSession(t *testing.T) {
 	if _, err := x.Data(t.Context(), "DeletePort", portconfig.EncodeText("A")); !errors.Is(err, spoolerr.CodeBusy) {
 		t.Errorf("a port with a printer: %v", err)
 	}
-	if _, err := x.Data(t.Context(), "deleteport", portconfig.EncodeText("B")); spoolerr.KindOf(err) != spoolerr.Unsupported {
+	if _, err := x.Data(t.Context(), "deleteport", portconfig.EncodeText("B")); !errors.Is(err, spoolerr.CodeInvalidParameter) {
 		t.Errorf("this monitor minds the case of names: %v", err)
 	}
 	onPort := n.openXcv(xcv.Target{Port: "b"})
@@ -68,7 +68,7 @@ func TestXcvSession(t *testing.T) {
 	}
 	_, err = x.Data(t.Context(), "nonsense", nil)
 	var status *monitorwire.Status
-	if !errors.As(err, &status) || spoolerr.CodeOf(err) != spoolerr.CodeNotSupported {
+	if !errors.As(err, &status) || spoolerr.CodeOf(err) != spoolerr.CodeInvalidParameter {
 		t.Errorf("the monitor's own refusal: %v", err)
 	}
 }

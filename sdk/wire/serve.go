@@ -30,7 +30,7 @@ type Module struct {
 func Serve(m Module) {
 	if os.Getenv(CookieKey) != CookieValue {
 		fmt.Fprintf(os.Stderr, "%s %s is a spoolhost %s module: it is started by a spoolhost host, not by hand.\n"+
-			"Install it with: spoolhost monitor add NAME --module %s\n", m.Name, m.Version, m.Kind, os.Args[0])
+			"Install it with: spoolhost %s NAME --module %s\n", m.Name, m.Version, m.Kind, m.installer(), os.Args[0])
 		os.Exit(1)
 	}
 	guard()
@@ -65,6 +65,14 @@ func (m Module) Server(host *Host, log *slog.Logger) *grpc.Server {
 func (m Module) attach(s *grpc.Server, calls *callGate, host *Host, log *slog.Logger) {
 	pluginv1.RegisterPluginServer(s, &describer{module: m, calls: calls})
 	m.Register(s, host, log)
+}
+
+// installer is the command that installs such a module.
+func (m Module) installer() string {
+	if m.Kind == KindMonitor {
+		return "monitor add"
+	}
+	return "module add --kind " + m.Kind
 }
 
 // BuildVersion is the main module's version as the Go build recorded it, or "devel".

@@ -30,10 +30,14 @@ const (
 const (
 	ServiceMonitorV1 = "spoolhost.monitor.v1.PrintMonitor"
 	ServiceMonitorV2 = "spoolhost.monitor.v2.PrintMonitor"
+	ServiceMonitorUI = "spoolhost.monitorui.v1.MonitorUI"
 )
 
-// KindMonitor is the kind of a port monitor server in Describe.
-const KindMonitor = "monitor"
+// Kinds of modules in Describe: a port monitor server, and its user interface.
+const (
+	KindMonitor   = "monitor"
+	KindMonitorUI = "monitorui"
+)
 
 // Limits that both sides keep.
 const (

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/dialogue"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/spooler"
@@ -36,7 +37,9 @@ type Config struct {
 	Spoolers func() []*spooler.Spooler
 	Catalog  *catalog.Catalog
 	Events   *eventlog.Log
-	Info     Info
+	// Dialogues are how dialogues are held, and with which modules.
+	Dialogues dialogue.Config
+	Info      Info
 	// Operators is the name of the group that operates, or empty.
 	Operators string
 }
@@ -71,6 +74,8 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	apiv1.RegisterPrintersServer(s.grpc, &printersServer{Server: s})
 	apiv1.RegisterJobsServer(s.grpc, &jobsServer{Server: s})
 	apiv1.RegisterRegistryServer(s.grpc, &registryServer{Server: s})
+	apiv1.RegisterModulesServer(s.grpc, &modulesServer{Server: s})
+	apiv1.RegisterDialoguesServer(s.grpc, &dialoguesServer{Server: s, open: openDialogues()})
 	apiv1.RegisterXcvServer(s.grpc, &xcvServer{Server: s, sessions: xcvSessions()})
 	return s
 }
@@ -157,6 +162,14 @@ func needs() map[string]access.Role {
 		apiv1.Registry_ExportKey_FullMethodName:   access.Operator,
 		apiv1.Registry_SetValue_FullMethodName:    access.Administrator,
 		apiv1.Registry_DeleteValue_FullMethodName: access.Administrator,
+
+		apiv1.Modules_AddModule_FullMethodName:    access.Administrator,
+		apiv1.Modules_ListModules_FullMethodName:  access.User,
+		apiv1.Modules_GetModule_FullMethodName:    access.User,
+		apiv1.Modules_RemoveModule_FullMethodName: access.Administrator,
+
+		// Whoever adds, configures and deletes ports.
+		apiv1.Dialogues_Dialogue_FullMethodName: access.Administrator,
 
 		// What a command of the session needs, session and monitor check.
 		apiv1.Xcv_Session_FullMethodName: access.User,

@@ -1,0 +1,39 @@
+package monitorui
+
+import (
+	"log/slog"
+
+	"google.golang.org/grpc"
+
+	monitoruiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/monitorui/v1"
+	"github.com/spoolhost/spoolhost/sdk/wire"
+)
+
+// Option says something about the module to Serve.
+type Option func(*options)
+
+type options struct{ name, version string }
+
+// Name is the module's name, as operators see it. Default: "port monitor UI".
+func Name(s string) Option { return func(o *options) { o.name = s } }
+
+// Version is the module's version, as operators see it. Default: the version that the Go
+// build recorded.
+func Version(s string) Option { return func(o *options) { o.version = s } }
+
+// Serve runs the process as a port monitor UI until the host ends it; it does not return.
+// Call it first thing in main. Standard output and standard error belong to the module:
+// the host reads both, as log lines, and no person sees them.
+func Serve(ui UI, opts ...Option) {
+	o := options{name: "port monitor UI", version: wire.BuildVersion()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	wire.Serve(wire.Module{
+		Kind: wire.KindMonitorUI, Name: o.name, Version: o.version,
+		Services: []string{wire.ServiceMonitorUI},
+		Register: func(s grpc.ServiceRegistrar, host *wire.Host, log *slog.Logger) {
+			monitoruiv1.RegisterMonitorUIServer(s, &server{ui: ui, host: host, log: log})
+		},
+	})
+}

@@ -76,7 +76,7 @@ func (i *Instance) Stop(ctx context.Context, reason string) {
 func (i *Instance) Abandon(reason string, hangs bool) {
 	i.Revoke()
 	if i.pool.leave(i.group) || hangs {
-		i.Process.Kill(reason)
+		i.Process.End(reason)
 	} else {
 		close(i.left)
 	}
@@ -159,7 +159,7 @@ func (c *Catalog) start(ctx context.Context, m Monitor, services func(grpc.Servi
 	}
 	return c.cfg.Env.Start(ctx, supervisor.Spec{
 		Name: m.Name, Path: m.Path, Digest: m.Digest, Args: m.Args, Env: m.Env, Incarnation: incarnation,
-		Limits: m.Limits.Over(c.cfg.Limits),
+		Limits: m.Limits.Over(c.cfg.Limits), Grace: m.KillGrace,
 	}, services, log)
 }
 

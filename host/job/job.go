@@ -39,7 +39,8 @@ const (
 	Crashed Outcome = "crashed"
 	// TimedOut: a call of the attempt outlived its deadline.
 	TimedOut Outcome = "timed-out"
-	// Interrupted: the host ended, or its spooler went to another node.
+	// Interrupted: the host ended, or it ended the module for a reason that is not this job,
+	// or the spooler went to another node.
 	Interrupted Outcome = "interrupted"
 	// AttemptCancelled: the job was cancelled while it printed.
 	AttemptCancelled Outcome = "cancelled"

@@ -13,10 +13,16 @@ const maxAttemptRecords = 32
 type Result struct {
 	Outcome   Outcome
 	BytesSent int64
-	Error     string
+	// Offered is BytesSent and what the monitor was given in a call that never answered: it
+	// may have left all the same. Less than BytesSent is BytesSent.
+	Offered int64
+	Error   string
 	// Lost says that BytesSent is not known, because the host died in the attempt.
 	Lost bool
 }
+
+// mayBeWhole says that the device may have the whole document.
+func (r Result) mayBeWhole(size int64) bool { return r.Lost || max(r.BytesSent, r.Offered) >= size }
 
 // begin records an attempt before its first byte leaves.
 func begin(j *Job, a Attempt, now time.Time) (*Job, error) {
@@ -54,7 +60,7 @@ func end(j *Job, r Result, rules Rules, now time.Time) (*Job, error) {
 		r.Outcome = AttemptCancelled
 	}
 	a.Ended, a.Outcome, a.BytesSent, a.Error = now, r.Outcome, r.BytesSent, r.Error
-	if r.Outcome != Sent && (r.Lost || r.BytesSent >= j.Document.Size) {
+	if r.Outcome != Sent && r.mayBeWhole(j.Document.Size) {
 		j.MayHavePrinted = true
 	}
 	intent, moveTo := j.Intent, j.MoveTo
@@ -89,20 +95,21 @@ func follow(j *Job, r Result, intent Intent, moveTo string, rules Rules, now tim
 	return j
 }
 
-// afterFault applies the printer's policy. A device that could not be reached, and a host
-// that ended, are not the document's fault.
+// afterFault applies the printer's policy. A device that could not be reached, and a
+// process that was ended for another reason, are not the document's fault.
 func afterFault(j *Job, r Result, rules Rules, now time.Time) *Job {
 	j.State, j.Reason = Queued, r.Error
-	if r.Outcome == Unconfirmed {
+	switch {
+	case r.Outcome == Unconfirmed:
 		j.State = Held
 		j.Reason = "the monitor never reported the document as sent; it may have been printed: release it to print it again, or cancel it"
 		j.MayHavePrinted = true
 		return j
-	}
-	if r.Outcome == DeviceFailed && r.BytesSent == 0 {
+	case r.Outcome == DeviceFailed && r.BytesSent == 0:
 		return j
-	}
-	if r.Outcome != Interrupted {
+	case r.Outcome == Interrupted && !r.Lost:
+		return afterInterruption(j, r, rules)
+	case r.Outcome != Interrupted:
 		j.Faults++
 	}
 	switch {
@@ -112,6 +119,19 @@ func afterFault(j *Job, r Result, rules Rules, now time.Time) *Job {
 		return finish(j, Cancelled, "cancelled by the printer's policy: the attempt "+string(r.Outcome)+because(r.Error), now)
 	case rules.MaxAttempts > 0 && j.Faults >= rules.MaxAttempts:
 		j.State, j.Reason = Held, "held after too many failed attempts"+because(r.Error)
+	}
+	return j
+}
+
+// afterInterruption never cancels a job, which has done nothing, and counts nothing against
+// it. Only what may be on paper is not printed again without somebody's word.
+func afterInterruption(j *Job, r Result, rules Rules) *Job {
+	switch {
+	case rules.Policy == Hold && max(r.BytesSent, r.Offered) > 0:
+		j.State, j.Reason = Held, "held by the printer's policy: the attempt "+string(r.Outcome)+because(r.Error)
+	case rules.Policy == Cancel && r.mayBeWhole(j.Document.Size):
+		j.State = Held
+		j.Reason = "held because it may have been printed: release it to print it again, or cancel it; the attempt was " + string(r.Outcome) + because(r.Error)
 	}
 	return j
 }

@@ -159,6 +159,15 @@ func TestPolicies(t *testing.T) {
 		{Rules{Policy: Hold}, Result{Outcome: Interrupted, Lost: true}, "held maybe", "interrupted"},
 		{Rules{Policy: Retry, MaxAttempts: 1}, Result{Outcome: Interrupted, Lost: true}, "queued maybe", ""},
 		{Rules{Policy: Retry}, Result{Outcome: TimedOut, BytesSent: 100}, "queued faults=1 maybe", ""},
+		{Rules{Policy: Retry}, Result{Outcome: Crashed, Offered: 100}, "queued faults=1 maybe", ""},
+		// The host ended the module for another document's sake: this one has done nothing.
+		{Rules{Policy: Retry, MaxAttempts: 1}, Result{Outcome: Interrupted, BytesSent: 10, Error: "port A hung"}, "queued", "port A hung"},
+		{Rules{Policy: Hold}, Result{Outcome: Interrupted}, "queued", ""},
+		{Rules{Policy: Hold}, Result{Outcome: Interrupted, BytesSent: 10}, "held", "policy: the attempt interrupted"},
+		{Rules{Policy: Hold}, Result{Outcome: Interrupted, Offered: 10}, "held", "policy: the attempt interrupted"},
+		{Rules{Policy: Cancel}, Result{Outcome: Interrupted, BytesSent: 10}, "queued", ""},
+		{Rules{Policy: Cancel}, Result{Outcome: Interrupted, BytesSent: 10, Offered: 100}, "held maybe", "may have been printed"},
+		{Rules{Policy: Cancel}, Result{Outcome: Interrupted, Lost: true}, "cancelled maybe", "interrupted"},
 		{Rules{Policy: Cancel}, Result{Outcome: Unconfirmed, BytesSent: 100}, "held maybe", "never reported"},
 	}
 	for _, c := range cases {
@@ -314,6 +323,9 @@ func (m *machine) checkEnd(old, next *Job, r Result, rules Rules) {
 		m.demand(next.State == Queued && next.Printer == old.Printer, "restart was not carried out")
 	case old.Intent == IntentMove:
 		m.demand(next.State == Queued && next.Printer == old.MoveTo, "move was not carried out")
+	case r.Outcome == Interrupted && !r.Lost:
+		m.demand(next.State == Queued || next.State == Held, "a job that did nothing was given up")
+		m.demand(next.Faults == old.Faults, "a fault was counted")
 	case faulty:
 		m.demand(next.Faults == old.Faults+1, "a fault was not counted")
 		m.demand(rules.MaxAttempts == 0 || next.Faults < rules.MaxAttempts || next.State != Queued, "too many faults, and still queued")

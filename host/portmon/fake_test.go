@@ -114,9 +114,12 @@ type fakeProcess struct {
 	mu     sync.Mutex
 	killed string
 	ended  string
+	done   chan struct{} // nil is a process that does not end
 }
 
-func (p *fakeProcess) Kill(reason string) {
+func (p *fakeProcess) Done() <-chan struct{} { return p.done }
+
+func (p *fakeProcess) End(reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.killed, p.ended = reason, reason

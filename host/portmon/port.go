@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/supervisor"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -36,8 +37,12 @@ func DefaultLimits() Limits {
 
 // Process is the module's process, as far as a port needs it.
 type Process interface {
-	Kill(reason string)
+	// End ends a process that hangs, without waiting for it.
+	End(reason string)
+	// EndedByHost says that the host has ended it, or has begun to.
 	EndedByHost() (reason string, ok bool)
+	// Done is closed when it has ended.
+	Done() <-chan struct{}
 }
 
 // Port is an open port. It takes one document at a time.
@@ -58,7 +63,7 @@ type Port struct {
 
 // Open opens a port of a monitor instance.
 func Open(ctx context.Context, m monitor.Monitor, proc Process, name string, limits Limits) (*Port, error) {
-	ctx, cancel := context.WithTimeout(ctx, limits.Call)
+	ctx, cancel := context.WithTimeout(about(ctx, name), limits.Call)
 	defer cancel()
 	p, err := m.OpenPort(ctx, name)
 	if err != nil {
@@ -71,9 +76,14 @@ func Open(ctx context.Context, m monitor.Monitor, proc Process, name string, lim
 func (p *Port) Close(ctx context.Context) error {
 	p.busy.Lock()
 	defer p.busy.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, p.limits.Call)
+	ctx, cancel := context.WithTimeout(about(ctx, p.name), p.limits.Call)
 	defer cancel()
 	return p.port.Close(ctx)
+}
+
+// about puts the port into the reason if one of its calls costs the process its life.
+func about(ctx context.Context, port string) context.Context {
+	return supervisor.About(ctx, "port "+spool.Quote(port))
 }
 
 // Reported takes the monitor's SetJob. It refuses a job that this port is not printing,
@@ -116,6 +126,7 @@ func (p *Port) Print(ctx context.Context, stop context.Context, doc spool.Doc, s
 	defer p.busy.Unlock()
 	p.setDoc(doc.JobID)
 	defer p.setDoc(0)
+	ctx = about(ctx, p.name)
 	run, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	unhook := context.AfterFunc(stop, func() { cancel(context.Cause(stop)) })

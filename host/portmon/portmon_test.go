@@ -301,6 +301,19 @@ func TestNeverReported(t *testing.T) {
 	b.killed(false)
 }
 
+// TestExitBeforeTheReport: a module that has gone reports nothing any more.
+func TestExitBeforeTheReport(t *testing.T) {
+	b := newBench(t, 100).patient()
+	b.proc.done = make(chan struct{})
+	b.fake.end = func(context.Context) error {
+		close(b.proc.done)
+		return nil
+	}
+	if r := b.ends(job.Unconfirmed); r.BytesSent != 100 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestReportsThatAreRefused(t *testing.T) {
 	b := newBench(t, 100)
 	b.fake.end = func(context.Context) error {

@@ -25,6 +25,7 @@ type printing struct {
 	started bool // StartDocPort succeeded: EndDocPort is owed
 	givenUp bool // the last call was given up and may still be running in the module
 	sent    int64
+	offered int64  // sent, and what a call was given that has not answered
 	call    string // the call under way, for messages
 }
 
@@ -69,8 +70,12 @@ func (w *printing) write(ctx context.Context) error {
 		}
 		w.port.offering(w.sent+int64(len(chunk)) == w.doc.Size)
 		for len(chunk) > 0 {
+			w.offered = w.sent + int64(len(chunk))
 			n, reason, err := w.writeOnce(ctx, chunk)
 			w.sent += int64(n)
+			if !w.givenUp && !errors.Is(err, spoolerr.Exited) {
+				w.offered = w.sent
+			}
 			chunk = chunk[n:]
 			if err != nil {
 				return err
@@ -100,13 +105,15 @@ func (w *printing) writeOnce(ctx context.Context, chunk []byte) (n int, reason s
 }
 
 // confirm waits for the monitor's word that the device has everything. Most monitors
-// give it within EndDocPort.
+// give it within EndDocPort, and none gives it once it has ended.
 func (w *printing) confirm(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, w.port.limits.Resource)
 	defer cancel()
 	select {
 	case <-w.port.sentChannel():
 		return nil
+	case <-w.port.proc.Done():
+		return errUnconfirmed
 	case <-wait.Done():
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -118,7 +125,7 @@ func (w *printing) confirm(ctx context.Context) error {
 // result says how the attempt came out, and leaves the port ready for the next document
 // or its process dead.
 func (w *printing) result(ctx, run context.Context, err error) job.Result {
-	r := job.Result{BytesSent: w.sent}
+	r := job.Result{BytesSent: w.sent, Offered: w.offered}
 	stopped := context.Cause(run)
 	switch {
 	case err == nil, w.port.wasSent():
@@ -158,7 +165,7 @@ func (w *printing) abort(ctx context.Context) {
 		return w.port.port.EndDoc(ctx, spool.JobStatusDeleting)
 	})
 	if errors.Is(err, errExpired) {
-		w.port.proc.Kill(fmt.Sprintf("port %s: %s did not react to cancellation within %v",
+		w.port.proc.End(fmt.Sprintf("port %s: %s did not react to cancellation within %v",
 			spool.Quote(w.port.name), w.call, w.port.limits.Grace))
 	}
 }

@@ -20,18 +20,30 @@ import (
 // hang makes a call that does not return, and gives its error when it does.
 func hang(t *testing.T, p *Process) <-chan error {
 	t.Helper()
+	return hangIn(deadline(t, 60*time.Second), t, p, "hang", "")
+}
+
+// hangIn makes a call that does not return before ctx ends.
+func hangIn(ctx context.Context, t *testing.T, p *Process, what, with string) <-chan error {
+	t.Helper()
 	c := open(t, p)
-	failed := make(chan error, 1)
-	ctx := deadline(t, 60*time.Second)
+	failed, before := make(chan error, 1), hanging(p)
 	go func() {
-		_, err := c.xcv.Data(ctx, "hang", nil)
+		_, err := c.xcv.Data(ctx, what, []byte(with))
 		failed <- err
 	}()
-	until(t, 20*time.Second, "the module is in the call", func() bool {
-		tail := p.Tail()
-		return len(tail) > 0 && tail[len(tail)-1].Text == "hanging"
-	})
+	until(t, 20*time.Second, "the module is in the call", func() bool { return hanging(p) > before })
 	return failed
+}
+
+// hanging counts the calls that said that they hang.
+func hanging(p *Process) (n int) {
+	for _, l := range p.Tail() {
+		if l.Text == "hanging" {
+			n++
+		}
+	}
+	return n
 }
 
 // TestCrash: a module that is killed in a call. The end is seen at once, the call fails

@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,9 +26,11 @@ import (
 	"syscall"
 	"time"
 
+	plugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
+	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -57,6 +60,13 @@ func runMode(mode string) {
 		wire.Serve(wire.Module{Kind: "test", Name: "big", Register: func(s grpc.ServiceRegistrar, _ *wire.Host, _ *slog.Logger) {
 			monitorv2.RegisterPrintMonitorServer(s, bigServer{})
 		}})
+	case "simple": // a module that does no more than it must
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig: plugin.HandshakeConfig{
+				ProtocolVersion: wire.ProtocolVersion, MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue,
+			},
+			Plugins: plugin.PluginSet{wire.PluginName: simpleServer{}}, GRPCServer: plugin.DefaultGRPCServer,
+		})
 	case "exit":
 		os.Exit(3)
 	case "panic":
@@ -137,6 +147,29 @@ func (bigServer) EnumPorts(context.Context, *monitorv2.EnumPortsRequest) (*monit
 	return &monitorv2.EnumPortsResponse{Ports: []*monitorv2.PortInfo{{Name: "p", Description: strings.Repeat("d", wire.MaxReply+1)}}}, nil
 }
 
+// simpleServer serves neither Drain nor Settle, and its EnumPorts lasts until it is
+// cancelled.
+type simpleServer struct {
+	plugin.NetRPCUnsupportedPlugin
+	monitorv2.UnimplementedPrintMonitorServer
+	pluginv1.UnimplementedPluginServer
+}
+
+func (s simpleServer) GRPCServer(_ *plugin.GRPCBroker, to *grpc.Server) error {
+	monitorv2.RegisterPrintMonitorServer(to, s)
+	pluginv1.RegisterPluginServer(to, s)
+	return nil
+}
+
+func (simpleServer) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (simpleServer) EnumPorts(ctx context.Context, _ *monitorv2.EnumPortsRequest) (*monitorv2.EnumPortsResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 func serveMonitor() {
 	monitor.Serve(func(context.Context, monitor.Init) (monitor.Monitor, error) { return puppet{}, nil },
 		monitor.Name("puppet"), monitor.Version("7"))
@@ -156,7 +189,7 @@ func (puppet) XcvOpenPort(context.Context, string, spool.Access) (monitor.Xcv, e
 func (puppet) Shutdown(context.Context) error { return nil }
 func (puppet) Close(context.Context) error    { return nil }
 
-func (puppet) Data(_ context.Context, name string, in []byte) ([]byte, error) {
+func (puppet) Data(ctx context.Context, name string, in []byte) ([]byte, error) {
 	switch name {
 	case "environ":
 		return []byte(strings.Join(os.Environ(), "\n")), nil
@@ -168,6 +201,19 @@ func (puppet) Data(_ context.Context, name string, in []byte) ([]byte, error) {
 	case "hang":
 		os.NewFile(2, "stderr").WriteString("hanging\n")
 		select {} // obeys nobody
+	case "wait": // obeys
+		os.NewFile(2, "stderr").WriteString("hanging\n")
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case "linger": // obeys when a file is there
+		os.NewFile(2, "stderr").WriteString("hanging\n")
+		<-ctx.Done()
+		for {
+			if _, err := os.Stat(string(in)); err == nil {
+				return nil, ctx.Err()
+			}
+			time.Sleep(time.Millisecond)
+		}
 	case "exit":
 		os.Exit(4)
 	case "panic":

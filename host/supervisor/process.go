@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -16,7 +17,6 @@ import (
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 
-	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
@@ -32,6 +32,9 @@ type Spec struct {
 	Env []string
 	// Limits is what the process may be and take.
 	Limits Limits
+	// Grace is how long a call that was given up may go on before the process is ended; 0
+	// is the StopGrace of Env.
+	Grace time.Duration
 	// Incarnation numbers this life of the module; it is never used twice.
 	Incarnation uint64
 
@@ -46,10 +49,12 @@ type Env struct {
 	RuntimeDir string
 	// Orphans records processes, so that a later host can end those this one leaves.
 	Orphans *Orphans
-	// StartTimeout bounds launch and handshake; StopGrace the time from SIGTERM to SIGKILL.
-	StartTimeout, StopGrace time.Duration
-	Now                     func() time.Time
-	// Observed is told of each call to a module when it has ended: the module's name as
+	// StartTimeout bounds launch and handshake. StopGrace bounds each step of Stop: drain,
+	// and from SIGTERM to SIGKILL; EndStep those of End, 0 is a second.
+	StartTimeout, StopGrace, EndStep time.Duration
+	Now                              func() time.Time
+	// Observed is told of each call to a module when it has ended (but not of those by which
+	// the host manages modules, such as Describe and Drain): the module's name as
 	// Spec gives it, the method without its service, and the error as a *spoolerr.Error,
 	// nil if there is none. It may be called from many goroutines; nil is nobody.
 	Observed func(module, method string, took time.Duration, err error)
@@ -62,6 +67,7 @@ type Process struct {
 	Started     time.Time
 
 	name   string
+	grace  time.Duration
 	env    *Env
 	dir    string
 	run    *moduleRunner
@@ -79,6 +85,12 @@ type Process struct {
 
 	mu     sync.Mutex
 	reason string // why the host ended it; empty if it ended by itself
+	// work counts the goroutines of End and gaveUp; none is added once it is over.
+	work     sync.WaitGroup
+	over     bool
+	ending   bool   // End is at work
+	settling bool   // gaveUp is
+	overdue  string // another call that was given up meanwhile
 }
 
 // Start launches a module and returns when it can be called. services registers what the
@@ -91,7 +103,7 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 		return nil, err
 	}
 	p := &Process{
-		Incarnation: spec.Incarnation, Started: e.Now(), name: spec.Name, env: e,
+		Incarnation: spec.Incarnation, Started: e.Now(), name: spec.Name, env: e, grace: cmp.Or(spec.Grace, e.StopGrace),
 		out: newOutput(e.Now, sink), connected: make(chan struct{}), served: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.stdout, p.stderr = &lineWriter{out: p.out}, &lineWriter{out: p.out}
@@ -155,7 +167,7 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
-			grpc.WithChainUnaryInterceptor(p.observe, requireDeadline, p.explainExit),
+			grpc.WithChainUnaryInterceptor(p.observe, requireDeadline, p.whileEnding, p.explainExit),
 			grpc.WithChainStreamInterceptor(p.dialed.intercept),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
@@ -187,84 +199,4 @@ func (p *Process) Err() error {
 		return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) was ended by the host: %s", p.name, p.PID, reason)
 	}
 	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s%s", p.name, p.PID, p.run.exitText(), p.out.panicText())
-}
-
-// Kill ends the process and its group at once. reason is for the record.
-func (p *Process) Kill(reason string) {
-	p.setReason(reason)
-	_ = p.run.Kill(context.Background())
-}
-
-func (p *Process) setReason(reason string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reason == "" {
-		p.reason = reason
-	}
-}
-
-// Stop ends the process in order: drain, SIGTERM, and SIGKILL after the grace or when
-// ctx ends. It returns when the process is reaped.
-func (p *Process) Stop(ctx context.Context, reason string) {
-	p.setReason(reason)
-	drain, cancel := context.WithTimeout(ctx, p.env.StopGrace)
-	_, _ = pluginv1.NewPluginClient(p.conn).Drain(drain, &pluginv1.DrainRequest{})
-	cancel()
-	select {
-	case <-p.Done():
-		return
-	default:
-		p.run.terminate()
-	}
-	grace := time.NewTimer(p.env.StopGrace)
-	defer grace.Stop()
-	select {
-	case <-p.Done():
-		return
-	case <-grace.C:
-	case <-ctx.Done():
-	}
-	p.Kill(reason)
-	<-p.Done()
-}
-
-// cleanUp waits for the end and releases all that the process had.
-func (p *Process) cleanUp() {
-	defer close(p.done)
-	<-p.connected
-	if p.run.processID() != 0 {
-		<-p.run.exited
-	}
-	p.server.Stop()
-	<-p.served
-	p.closeClient()
-	p.dialed.close()
-	p.stdout.end()
-	p.stderr.end()
-	_ = p.run.image.Close() // if it was never launched
-	p.env.Orphans.Forget(p.Incarnation)
-	_ = os.RemoveAll(p.dir)
-}
-
-// closeClient lets go-plugin tidy up. Its Kill has no deadline of its own, and none is
-// needed once the process is gone; the bound is for what we do not know.
-func (p *Process) closeClient() {
-	killed := make(chan struct{})
-	go func() {
-		defer close(killed)
-		p.client.Kill()
-	}()
-	limit := time.NewTimer(10 * time.Second)
-	defer limit.Stop()
-	select {
-	case <-killed:
-	case <-limit.C:
-	}
-}
-
-// EndedByHost says, after Done, whether the host ended the process, and why.
-func (p *Process) EndedByHost() (reason string, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.reason, p.reason != ""
 }

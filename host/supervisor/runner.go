@@ -196,7 +196,7 @@ func (r *moduleRunner) Kill(context.Context) error {
 	return nil
 }
 
-// terminate asks the process to end, unless its number is free again.
+// terminate asks the process and its group to end, unless its number is free again.
 func (r *moduleRunner) terminate() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

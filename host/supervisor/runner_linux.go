@@ -34,4 +34,4 @@ func awaitExit(pid int) {
 
 func killGroup(pid int) { _ = unix.Kill(-pid, unix.SIGKILL) }
 
-func terminate(pid int) { _ = unix.Kill(pid, unix.SIGTERM) }
+func terminate(pid int) { _ = unix.Kill(-pid, unix.SIGTERM) }

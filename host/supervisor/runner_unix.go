@@ -15,4 +15,4 @@ func setGroup(cmd *exec.Cmd, lifeline, image *os.File) {
 
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-func terminate(pid int) { _ = syscall.Kill(pid, syscall.SIGTERM) }
+func terminate(pid int) { _ = syscall.Kill(-pid, syscall.SIGTERM) }

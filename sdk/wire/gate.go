@@ -12,63 +12,88 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
 )
 
-// callGate counts a module's open calls, so that Drain can wait for them.
+// callGate knows a module's open calls, so that Drain and Settle can wait for them.
 type callGate struct {
 	mu     sync.Mutex
-	open   int
+	open   map[*openCall]struct{}
 	closed bool
-	idle   chan struct{} // closed when closed && open == 0
 }
 
-func newCallGate() *callGate { return &callGate{idle: make(chan struct{})} }
+type openCall struct {
+	ctx  context.Context // ended if the host has given the call up
+	done chan struct{}
+}
 
-// server makes a gRPC server whose calls the gate counts.
+func newCallGate() *callGate { return &callGate{open: make(map[*openCall]struct{})} }
+
+// server makes a gRPC server whose calls the gate knows.
 func (g *callGate) server(opts []grpc.ServerOption) *grpc.Server {
 	return grpc.NewServer(append(opts, grpc.UnaryInterceptor(g.intercept))...)
 }
 
+// intercept lets a call in, but none of the Plugin service itself: those wait for calls.
 func (g *callGate) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if !strings.HasPrefix(info.FullMethod, "/spoolhost.") || info.FullMethod == pluginv1.Plugin_Drain_FullMethodName {
+	if !strings.HasPrefix(info.FullMethod, "/spoolhost.") || strings.HasPrefix(info.FullMethod, "/"+pluginv1.Plugin_ServiceDesc.ServiceName+"/") {
 		return next(ctx, req)
 	}
-	if !g.enter() {
+	call, ok := g.enter(ctx)
+	if !ok {
 		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Unavailable, 0, "the module is draining and takes no new calls"))
 	}
-	defer g.leave()
+	defer g.leave(call)
+	// One that was given up before it was in may be too late for Settle, and must not hang.
+	if ctx.Err() != nil {
+		return nil, spoolgrpc.ToStatus(ctx.Err())
+	}
 	return next(ctx, req)
 }
 
-func (g *callGate) enter() bool {
+func (g *callGate) enter(ctx context.Context) (*openCall, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return false
+		return nil, false
 	}
-	g.open++
-	return true
+	c := &openCall{ctx: ctx, done: make(chan struct{})}
+	g.open[c] = struct{}{}
+	return c, true
 }
 
-func (g *callGate) leave() {
+func (g *callGate) leave(c *openCall) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.open--; g.open == 0 && g.closed {
-		close(g.idle)
-	}
+	delete(g.open, c)
+	close(c.done)
 }
 
+// drain lets no more calls in and waits for those that are.
 func (g *callGate) drain(ctx context.Context) error {
 	g.mu.Lock()
-	if !g.closed {
-		g.closed = true
-		if g.open == 0 {
-			close(g.idle)
+	g.closed = true
+	g.mu.Unlock()
+	return g.await(ctx, func(*openCall) bool { return true })
+}
+
+// settle waits for the calls that the host has given up.
+func (g *callGate) settle(ctx context.Context) error {
+	return g.await(ctx, func(c *openCall) bool { return c.ctx.Err() != nil })
+}
+
+func (g *callGate) await(ctx context.Context, which func(*openCall) bool) error {
+	var calls []*openCall
+	g.mu.Lock()
+	for c := range g.open {
+		if which(c) {
+			calls = append(calls, c)
 		}
 	}
 	g.mu.Unlock()
-	select {
-	case <-g.idle:
-		return nil
-	case <-ctx.Done():
-		return spoolgrpc.ToStatus(ctx.Err())
+	for _, c := range calls {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return spoolgrpc.ToStatus(ctx.Err())
+		}
 	}
+	return nil
 }

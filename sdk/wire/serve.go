@@ -143,3 +143,10 @@ func (d *describer) Drain(ctx context.Context, _ *pluginv1.DrainRequest) (*plugi
 	}
 	return &pluginv1.DrainResponse{}, nil
 }
+
+func (d *describer) Settle(ctx context.Context, _ *pluginv1.SettleRequest) (*pluginv1.SettleResponse, error) {
+	if err := d.calls.settle(ctx); err != nil {
+		return nil, err
+	}
+	return &pluginv1.SettleResponse{}, nil
+}

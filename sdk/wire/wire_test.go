@@ -53,9 +53,13 @@ func TestServe(t *testing.T) {
 
 // call passes a call through the gate; it is under way until finish is called.
 func call(g *callGate, method string) (finish func() error) {
+	return callAs(context.Background(), g, method)
+}
+
+func callAs(ctx context.Context, g *callGate, method string) (finish func() error) {
 	entered, leave, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := g.intercept(context.Background(), nil, &grpc.UnaryServerInfo{FullMethod: method}, func(context.Context, any) (any, error) {
+		_, err := g.intercept(ctx, nil, &grpc.UnaryServerInfo{FullMethod: method}, func(context.Context, any) (any, error) {
 			close(entered)
 			<-leave
 			return nil, nil
@@ -108,6 +112,40 @@ func TestDrain(t *testing.T) {
 	}
 	if err := g.drain(context.Background()); err != nil {
 		t.Errorf("again: %v", err)
+	}
+}
+
+// TestSettle: only the calls that were given up are waited for, and others may come.
+func TestSettle(t *testing.T) {
+	g := newCallGate()
+	finish := call(g, aCall)
+	if err := g.settle(context.Background()); err != nil {
+		t.Errorf("with a call under way that nobody gave up: %v", err)
+	}
+	ctx, giveUp := context.WithCancel(context.Background())
+	hung := callAs(ctx, g, aCall)
+	giveUp()
+	short, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if err := spoolgrpc.FromStatus(g.settle(short)); spoolerr.KindOf(err) != spoolerr.TimedOut {
+		t.Errorf("with a call that was given up: %v", err)
+	}
+	if err := call(g, aCall)(); err != nil {
+		t.Errorf("another call meanwhile: %v", err)
+	}
+	if err := spoolgrpc.FromStatus(callAs(ctx, g, aCall)()); spoolerr.KindOf(err) != spoolerr.Cancelled {
+		t.Errorf("a call that comes after it was given up: %v", err)
+	}
+	settled := make(chan error, 1)
+	go func() { settled <- g.settle(context.Background()) }()
+	if err := hung(); err != nil {
+		t.Error(err)
+	}
+	if err := <-settled; err != nil {
+		t.Error(err)
+	}
+	if err := finish(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -213,6 +213,78 @@ func (*DrainResponse) Descriptor() ([]byte, []int) {
 	return file_spoolhost_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
 }
 
+type SettleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleRequest) Reset() {
+	*x = SettleRequest{}
+	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleRequest) ProtoMessage() {}
+
+func (x *SettleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
+func (*SettleRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
+}
+
+type SettleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleResponse) Reset() {
+	*x = SettleResponse{}
+	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleResponse) ProtoMessage() {}
+
+func (x *SettleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleResponse.ProtoReflect.Descriptor instead.
+func (*SettleResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
+}
+
 // ErrorDetail travels in the details of a gRPC status, between host and modules and
 // between the API and its clients.
 type ErrorDetail struct {
@@ -227,7 +299,7 @@ type ErrorDetail struct {
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -239,7 +311,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[4]
+	mi := &file_spoolhost_plugin_v1_plugin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -252,7 +324,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_spoolhost_plugin_v1_plugin_proto_rawDescGZIP(), []int{4}
+	return file_spoolhost_plugin_v1_plugin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ErrorDetail) GetKind() uint32 {
@@ -282,14 +354,17 @@ const file_spoolhost_plugin_v1_plugin_proto_rawDesc = "" +
 	"\bservices\x18\x04 \x03(\tR\bservices\x12\"\n" +
 	"\fcapabilities\x18\x05 \x03(\tR\fcapabilities\"\x0e\n" +
 	"\fDrainRequest\"\x0f\n" +
-	"\rDrainResponse\"@\n" +
+	"\rDrainResponse\"\x0f\n" +
+	"\rSettleRequest\"\x10\n" +
+	"\x0eSettleResponse\"@\n" +
 	"\vErrorDetail\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1d\n" +
 	"\n" +
-	"win32_code\x18\x02 \x01(\rR\twin32Code2\xb1\x01\n" +
+	"win32_code\x18\x02 \x01(\rR\twin32Code2\x84\x02\n" +
 	"\x06Plugin\x12W\n" +
 	"\bDescribe\x12$.spoolhost.plugin.v1.DescribeRequest\x1a%.spoolhost.plugin.v1.DescribeResponse\x12N\n" +
-	"\x05Drain\x12!.spoolhost.plugin.v1.DrainRequest\x1a\".spoolhost.plugin.v1.DrainResponseBCZAgithub.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1;pluginv1b\x06proto3"
+	"\x05Drain\x12!.spoolhost.plugin.v1.DrainRequest\x1a\".spoolhost.plugin.v1.DrainResponse\x12Q\n" +
+	"\x06Settle\x12\".spoolhost.plugin.v1.SettleRequest\x1a#.spoolhost.plugin.v1.SettleResponseBCZAgithub.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_spoolhost_plugin_v1_plugin_proto_rawDescOnce sync.Once
@@ -303,21 +378,25 @@ func file_spoolhost_plugin_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_spoolhost_plugin_v1_plugin_proto_rawDescData
 }
 
-var file_spoolhost_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_spoolhost_plugin_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_spoolhost_plugin_v1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),  // 0: spoolhost.plugin.v1.DescribeRequest
 	(*DescribeResponse)(nil), // 1: spoolhost.plugin.v1.DescribeResponse
 	(*DrainRequest)(nil),     // 2: spoolhost.plugin.v1.DrainRequest
 	(*DrainResponse)(nil),    // 3: spoolhost.plugin.v1.DrainResponse
-	(*ErrorDetail)(nil),      // 4: spoolhost.plugin.v1.ErrorDetail
+	(*SettleRequest)(nil),    // 4: spoolhost.plugin.v1.SettleRequest
+	(*SettleResponse)(nil),   // 5: spoolhost.plugin.v1.SettleResponse
+	(*ErrorDetail)(nil),      // 6: spoolhost.plugin.v1.ErrorDetail
 }
 var file_spoolhost_plugin_v1_plugin_proto_depIdxs = []int32{
 	0, // 0: spoolhost.plugin.v1.Plugin.Describe:input_type -> spoolhost.plugin.v1.DescribeRequest
 	2, // 1: spoolhost.plugin.v1.Plugin.Drain:input_type -> spoolhost.plugin.v1.DrainRequest
-	1, // 2: spoolhost.plugin.v1.Plugin.Describe:output_type -> spoolhost.plugin.v1.DescribeResponse
-	3, // 3: spoolhost.plugin.v1.Plugin.Drain:output_type -> spoolhost.plugin.v1.DrainResponse
-	2, // [2:4] is the sub-list for method output_type
-	0, // [0:2] is the sub-list for method input_type
+	4, // 2: spoolhost.plugin.v1.Plugin.Settle:input_type -> spoolhost.plugin.v1.SettleRequest
+	1, // 3: spoolhost.plugin.v1.Plugin.Describe:output_type -> spoolhost.plugin.v1.DescribeResponse
+	3, // 4: spoolhost.plugin.v1.Plugin.Drain:output_type -> spoolhost.plugin.v1.DrainResponse
+	5, // 5: spoolhost.plugin.v1.Plugin.Settle:output_type -> spoolhost.plugin.v1.SettleResponse
+	3, // [3:6] is the sub-list for method output_type
+	0, // [0:3] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -334,7 +413,7 @@ func file_spoolhost_plugin_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_plugin_v1_plugin_proto_rawDesc), len(file_spoolhost_plugin_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Plugin_Describe_FullMethodName = "/spoolhost.plugin.v1.Plugin/Describe"
 	Plugin_Drain_FullMethodName    = "/spoolhost.plugin.v1.Plugin/Drain"
+	Plugin_Settle_FullMethodName   = "/spoolhost.plugin.v1.Plugin/Settle"
 )
 
 // PluginClient is the client API for Plugin service.
@@ -38,6 +39,11 @@ type PluginClient interface {
 	// when none is left. Called once, before SIGTERM. Errors: DEADLINE_EXCEEDED when calls
 	// are still open at the deadline.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
+	// Settle returns when every call that the host has given up (cancelled, or past its
+	// deadline) has ended. The host asks after giving a call up, with the grace as deadline:
+	// a module that does not answer in time hangs, and is ended. So is one that does not
+	// serve Settle, after the grace, because nobody can tell. Errors: DEADLINE_EXCEEDED.
+	Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleResponse, error)
 }
 
 type pluginClient struct {
@@ -68,6 +74,16 @@ func (c *pluginClient) Drain(ctx context.Context, in *DrainRequest, opts ...grpc
 	return out, nil
 }
 
+func (c *pluginClient) Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SettleResponse)
+	err := c.cc.Invoke(ctx, Plugin_Settle_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PluginServer is the server API for Plugin service.
 // All implementations must embed UnimplementedPluginServer
 // for forward compatibility.
@@ -81,6 +97,11 @@ type PluginServer interface {
 	// when none is left. Called once, before SIGTERM. Errors: DEADLINE_EXCEEDED when calls
 	// are still open at the deadline.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
+	// Settle returns when every call that the host has given up (cancelled, or past its
+	// deadline) has ended. The host asks after giving a call up, with the grace as deadline:
+	// a module that does not answer in time hangs, and is ended. So is one that does not
+	// serve Settle, after the grace, because nobody can tell. Errors: DEADLINE_EXCEEDED.
+	Settle(context.Context, *SettleRequest) (*SettleResponse, error)
 	mustEmbedUnimplementedPluginServer()
 }
 
@@ -96,6 +117,9 @@ func (UnimplementedPluginServer) Describe(context.Context, *DescribeRequest) (*D
 }
 func (UnimplementedPluginServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Drain not implemented")
+}
+func (UnimplementedPluginServer) Settle(context.Context, *SettleRequest) (*SettleResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Settle not implemented")
 }
 func (UnimplementedPluginServer) mustEmbedUnimplementedPluginServer() {}
 func (UnimplementedPluginServer) testEmbeddedByValue()                {}
@@ -154,6 +178,24 @@ func _Plugin_Drain_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Plugin_Settle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SettleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServer).Settle(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Plugin_Settle_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServer).Settle(ctx, req.(*SettleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Plugin_ServiceDesc is the grpc.ServiceDesc for Plugin service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -168,6 +210,10 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Drain",
 			Handler:    _Plugin_Drain_Handler,
+		},
+		{
+			MethodName: "Settle",
+			Handler:    _Plugin_Settle_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

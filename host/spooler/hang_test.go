@@ -15,16 +15,18 @@ import (
 )
 
 func (n *node) pid() int {
-	v, _ := n.node().Monitor(monitorName)
-	return v.PID
+	if v, _ := n.node().Monitor(monitorName); v.Process != nil {
+		return v.Process.PID
+	}
+	return 0
 }
 
 // replaced waits until the monitor runs in another process than this one.
 func (n *node) replaced(pid int) {
 	n.Helper()
 	n.until("a new incarnation runs", func() bool {
-		v, _ := n.node().Monitor(monitorName)
-		return v.State == "running" && v.PID != pid
+		now := n.pid()
+		return now != 0 && now != pid
 	})
 	if errors.Is(syscall.Kill(pid, 0), nil) {
 		n.Errorf("process %d was not ended", pid)

@@ -36,6 +36,8 @@ type Config struct {
 	RegistryLimit int64
 	// LocalDirectories are those below which the local port monitor may write.
 	LocalDirectories []string
+	// CUPSBackends are the directories whose CUPS backends may be run as ports.
+	CUPSBackends []string
 
 	// Builtins are the monitors that come with the program. LoadConfig leaves them alone.
 	Builtins []catalog.Monitor
@@ -53,6 +55,7 @@ func DefaultConfig() Config {
 		Limits:        portmon.DefaultLimits(),
 		Retention:     job.Retention{Age: 7 * 24 * time.Hour, Count: 10_000},
 		RegistryLimit: 16 << 20,
+		CUPSBackends:  []string{"/usr/lib/cups/backend"},
 		Logger:        hclog.NewNullLogger(),
 	}
 }
@@ -67,6 +70,7 @@ type file struct {
 	ResourceTimeout  *string  `hcl:"resource_timeout"`
 	KillGrace        *string  `hcl:"kill_grace"`
 	LocalDirectories []string `hcl:"local_directories,optional"`
+	CUPSBackends     []string `hcl:"cups_backends,optional"`
 	RegistryLimit    *int64   `hcl:"registry_limit"`
 	History          *history `hcl:"history,block"`
 }
@@ -137,9 +141,14 @@ func (f *file) apply(cfg *Config, at places) error {
 		cfg.Listen = f.Listen
 	}
 	cfg.LocalDirectories = f.LocalDirectories
-	for _, d := range f.LocalDirectories {
-		if !filepath.IsAbs(d) {
-			return spoolerr.New(spoolerr.Invalid, 0, "%s: local_directories: %q is not an absolute path", at.of("local_directories"), d)
+	if f.CUPSBackends != nil {
+		cfg.CUPSBackends = f.CUPSBackends
+	}
+	for name, dirs := range map[string][]string{"local_directories": f.LocalDirectories, "cups_backends": f.CUPSBackends} {
+		for _, d := range dirs {
+			if !filepath.IsAbs(d) {
+				return spoolerr.New(spoolerr.Invalid, 0, "%s: %s: %q is not an absolute path", at.of(name), name, d)
+			}
 		}
 	}
 	if f.RegistryLimit != nil {

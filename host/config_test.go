@@ -25,6 +25,7 @@ call_timeout     = "10s"
 resource_timeout = "2m"
 kill_grace       = "1500ms"
 local_directories = ["/srv/print"]
+cups_backends = ["/opt/backends"]
 registry_limit = 1048576
 history {
   age   = "48h"
@@ -43,7 +44,7 @@ func TestConfig(t *testing.T) {
 	}
 	if c.Data != "/var/lib/spoolhost" || len(c.Listen) != 2 || c.HTTP != "127.0.0.1:9090" || c.Operators != "lpadmin" ||
 		c.Limits.Call != 10*time.Second || c.Limits.Resource != 2*time.Minute || c.Limits.Grace != 1500*time.Millisecond ||
-		c.LocalDirectories[0] != "/srv/print" || c.RegistryLimit != 1<<20 || c.Retention.Age != 48*time.Hour || c.Retention.Count != 5 {
+		c.LocalDirectories[0] != "/srv/print" || c.CUPSBackends[0] != "/opt/backends" || c.RegistryLimit != 1<<20 || c.Retention.Age != 48*time.Hour || c.Retention.Count != 5 {
 		t.Errorf("%+v", c)
 	}
 }

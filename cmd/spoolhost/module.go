@@ -8,6 +8,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/plugins/cupsbackend"
 	"github.com/spoolhost/spoolhost/plugins/localmon"
 	"github.com/spoolhost/spoolhost/plugins/lprmon"
 	"github.com/spoolhost/spoolhost/plugins/tcpmon"
@@ -28,10 +29,13 @@ type firstParty struct {
 }
 
 // moduleFlags are the flags of module serve: what firstParty.args gives.
-type moduleFlags struct{ allow []string }
+type moduleFlags struct{ allow, backends []string }
+
+// backendUser runs the CUPS backends that do not need root, as CUPS has it.
+const backendUser = "lp"
 
 func firstParties() []firstParty {
-	return []firstParty{
+	all := []firstParty{
 		{module: "tcpmon", version: tcpmon.Version, monitor: tcpmon.Name, initialize: always(tcpmon.Initialize)},
 		{
 			module: "localmon", version: localmon.Version, monitor: localmon.Name,
@@ -40,6 +44,14 @@ func firstParties() []firstParty {
 		},
 		{module: "lprmon", version: lprmon.Version, monitor: lprmon.Name, initialize: always(lprmon.Initialize)},
 	}
+	if !cupsbackend.Supported {
+		return all
+	}
+	return append(all, firstParty{
+		module: "cupsbackend", version: cupsbackend.Version, monitor: cupsbackend.Name,
+		args:       func(c host.Config) []string { return repeat("--backends", c.CUPSBackends) },
+		initialize: func(f moduleFlags) monitor.Initialize { return cupsbackend.New(f.backends, backendUser) },
+	})
 }
 
 func always(initialize monitor.Initialize) func(moduleFlags) monitor.Initialize {
@@ -99,6 +111,7 @@ func newModuleServeCommand() *cobra.Command {
 			return usagef("module %q is unknown; this program has %s", args[0], strings.Join(names, ", "))
 		},
 	}
+	cmd.Flags().StringArrayVar(&flags.backends, "backends", nil, "cupsbackend: a directory of CUPS backends that may be run; may be repeated")
 	cmd.Flags().StringArrayVar(&flags.allow, "allow", nil, "localmon: a directory below which ports may be; may be repeated")
 	return cmd
 }

@@ -121,35 +121,63 @@ func (c *Catalog) Bind(ctx context.Context, m Monitor, who For) (_ *Instance, re
 			i.Abandon("its initialisation failed", errors.Is(retErr, spoolerr.TimedOut))
 		}
 	}()
-	handle, err := who.Root.Open(ctx)
-	if err != nil {
+	if i.Monitor, err = c.initialize(ctx, i, m, who); err != nil {
 		return nil, err
-	}
-	g.instances.add(i.token, instance{root: who.Root, callbacks: who.Callbacks, log: who.Log})
-	call, cancel := context.WithTimeout(ctx, c.callTimeout(m))
-	defer cancel()
-	i.Monitor, err = monitorwire.Initialize(call, g.process.Conn(), monitorwire.Init{
-		Token: i.token, Root: uint64(handle), MonitorName: m.Name, ServerName: who.Spooler, Local: who.Local,
-		Handles: &g.handles, Complain: who.Complain,
-	})
-	if err != nil {
-		return nil, spoolerr.Wrap(err, "InitializePrintMonitor2 of monitor %s failed", spool.Quote(m.Name))
 	}
 	return i, nil
 }
 
-// launch starts a process of a monitor and makes sure that it is one.
-func (c *Catalog) launch(ctx context.Context, m Monitor, services func(grpc.ServiceRegistrar), log func(supervisor.Line)) (*supervisor.Process, error) {
-	p, err := c.start(ctx, m, services, log)
+// initialize makes the first call of an instance.
+func (c *Catalog) initialize(ctx context.Context, i *Instance, m Monitor, who For) (bound *monitorwire.Monitor, err error) {
+	if i.group.unconverted && !who.Local {
+		return nil, unconvertedRefused(m, who.Spooler)
+	}
+	root, err := who.Root.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkKind(ctx, p, m); err != nil {
+	call, cancel := context.WithTimeout(ctx, c.callTimeout(m))
+	defer cancel()
+	at := instance{root: who.Root, callbacks: who.Callbacks, log: who.Log}
+	if i.group.unconverted {
+		i.token, at.rootKey = "", root // it knows of no handles
+		i.group.instances.add(i.token, at)
+		bound, err = monitorwire.InitializeV1(call, i.Process.Conn(), monitorwire.InitV1{
+			RegistryRoot: who.Root.Path(), Complain: who.Complain,
+		})
+		return bound, spoolerr.Wrap(err, "InitializePrintMonitor of monitor %s failed", spool.Quote(m.Name))
+	}
+	i.group.instances.add(i.token, at)
+	bound, err = monitorwire.Initialize(call, i.Process.Conn(), monitorwire.Init{
+		Token: i.token, Root: uint64(root), MonitorName: m.Name, ServerName: who.Spooler, Local: who.Local,
+		Handles: &i.group.handles, Complain: who.Complain,
+	})
+	return bound, spoolerr.Wrap(err, "InitializePrintMonitor2 of monitor %s failed", spool.Quote(m.Name))
+}
+
+func unconvertedRefused(m Monitor, server string) error {
+	return spoolerr.New(spoolerr.Unsupported, spoolerr.CodeNotSupported,
+		"monitor %s is not converted for clusters: it has InitializePrintMonitor but not InitializePrintMonitor2, and cannot serve the cluster spooler %s; "+
+			"ask its vendor for a module that serves %s, and install it with spoolhost monitor upgrade",
+		spool.Quote(m.Name), spool.Quote(server), wire.ServiceMonitorV2)
+}
+
+// launch starts a process of a monitor and makes sure that it is one.
+func (c *Catalog) launch(ctx context.Context, m Monitor, services func(grpc.ServiceRegistrar), log func(supervisor.Line)) (*supervisor.Process, Description, error) {
+	p, err := c.start(ctx, m, services, log)
+	if err != nil {
+		return nil, Description{}, err
+	}
+	d, err := c.describe(ctx, p, m)
+	if err == nil {
+		err = checkMonitor(d, m)
+	}
+	if err != nil {
 		p.Kill("it is not what was installed")
 		<-p.Released()
-		return nil, err
+		return nil, d, err
 	}
-	return p, nil
+	return p, d, nil
 }
 
 func (c *Catalog) start(ctx context.Context, m Monitor, services func(grpc.ServiceRegistrar), log func(supervisor.Line)) (*supervisor.Process, error) {
@@ -159,7 +187,7 @@ func (c *Catalog) start(ctx context.Context, m Monitor, services func(grpc.Servi
 	}
 	return c.cfg.Env.Start(ctx, supervisor.Spec{
 		Name: m.Name, Path: m.Path, Digest: m.Digest, Args: m.Args, Env: m.Env, Incarnation: incarnation,
-		Limits: m.Limits.Over(c.cfg.Limits), Grace: m.KillGrace,
+		Limits: m.Options.Limits.Over(c.cfg.Limits), Grace: m.Options.KillGrace,
 	}, services, log)
 }
 
@@ -227,17 +255,13 @@ func (c *Catalog) describeOnce(ctx context.Context, m Monitor) (Description, err
 	return d, checkMonitor(d, m)
 }
 
+// callTimeout bounds a control call to a monitor.
 func (c *Catalog) callTimeout(m Monitor) time.Duration {
-	return cmp.Or(m.CallTimeout, c.cfg.CallTimeout)
+	return cmp.Or(m.Options.CallTimeout, c.cfg.CallTimeout)
 }
 
-func (c *Catalog) checkKind(ctx context.Context, p *supervisor.Process, m Monitor) error {
-	d, err := c.describe(ctx, p, m)
-	if err != nil {
-		return err
-	}
-	return checkMonitor(d, m)
-}
+// unconverted says that a monitor serves v1 only.
+func (d Description) unconverted() bool { return !slices.Contains(d.Services, wire.ServiceMonitorV2) }
 
 // checkMonitor refuses a module that is no port monitor, and names what is missing.
 func checkMonitor(d Description, m Monitor) error {
@@ -245,9 +269,13 @@ func checkMonitor(d Description, m Monitor) error {
 		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidPrintMonitor,
 			"module %s is of kind %s, not a port monitor", m.Path, spool.Quote(d.Kind))
 	}
-	if !slices.Contains(d.Services, wire.ServiceMonitorV2) {
+	if d.unconverted() && !slices.Contains(d.Services, wire.ServiceMonitorV1) {
 		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidPrintMonitor,
-			"module %s does not serve %s (InitializePrintMonitor2); rebuild it with the current sdk", m.Path, wire.ServiceMonitorV2)
+			"module %s serves neither %s (InitializePrintMonitor2) nor %s; rebuild it with the current sdk", m.Path, wire.ServiceMonitorV2, wire.ServiceMonitorV1)
+	}
+	if d.unconverted() && m.Options.Isolation == Shared {
+		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeNotSupported,
+			"module %s is not converted (no InitializePrintMonitor2): it has no handles, and cannot share a process; use --isolation spooler", m.Path)
 	}
 	return nil
 }

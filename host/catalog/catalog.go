@@ -34,7 +34,7 @@ type Monitor struct {
 	// Builtin marks the monitors that come with the host; they are not stored.
 	Builtin bool `json:"-"`
 	// Options are what the operator chose for it; they are stored apart.
-	Options `json:"-"`
+	Options Options `json:"-"`
 	// Env is added to the module's environment; only the host's own tests set it.
 	Env []string `json:"-"`
 }

@@ -63,7 +63,7 @@ func TestAddRefuses(t *testing.T) {
 		"wrong digest":  {name: "n", digest: good, kind: spoolerr.Precondition, code: spoolerr.CodeInvalidPrintMonitor, want: good},
 		"no digest":     {name: "n", digest: "zz", kind: spoolerr.Precondition, code: spoolerr.CodeInvalidPrintMonitor, want: "zz"},
 		"wrong kind":    {name: "n", mode: "pointprint", kind: spoolerr.Invalid, code: spoolerr.CodeInvalidPrintMonitor, want: `kind "pointprint"`},
-		"wrong service": {name: "n", mode: "unconverted", kind: spoolerr.Invalid, code: spoolerr.CodeInvalidPrintMonitor, want: "InitializePrintMonitor2"},
+		"wrong service": {name: "n", mode: "neither", kind: spoolerr.Invalid, code: spoolerr.CodeInvalidPrintMonitor, want: "InitializePrintMonitor2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, as := c.path, c.mode

@@ -31,6 +31,16 @@ type instance struct {
 	root      *registry.Root
 	callbacks wire.Callbacks
 	log       func(supervisor.Line)
+	// rootKey is what key 0 means to an unconverted monitor; 0 for others.
+	rootKey registry.Handle
+}
+
+// key gives the registry handle that a request names.
+func (i instance) key(named uint64) registry.Handle {
+	if named == 0 {
+		return i.rootKey
+	}
+	return registry.Handle(named)
 }
 
 func (s *instances) register(r grpc.ServiceRegistrar) {
@@ -114,7 +124,7 @@ func (s *registryServer) CreateKey(ctx context.Context, r *hostservicev1.CreateK
 	if err != nil {
 		return nil, err
 	}
-	h, created, err := i.root.CreateKey(ctx, registry.Handle(r.GetKey()), r.GetPath())
+	h, created, err := i.root.CreateKey(ctx, i.key(r.GetKey()), r.GetPath())
 	return &hostservicev1.CreateKeyResponse{Key: uint64(h), Created: created}, spoolgrpc.ToStatus(err)
 }
 
@@ -123,14 +133,14 @@ func (s *registryServer) OpenKey(ctx context.Context, r *hostservicev1.OpenKeyRe
 	if err != nil {
 		return nil, err
 	}
-	h, err := i.root.OpenKey(ctx, registry.Handle(r.GetKey()), r.GetPath())
+	h, err := i.root.OpenKey(ctx, i.key(r.GetKey()), r.GetPath())
 	return &hostservicev1.OpenKeyResponse{Key: uint64(h)}, spoolgrpc.ToStatus(err)
 }
 
 func (s *registryServer) CloseKey(ctx context.Context, r *hostservicev1.CloseKeyRequest) (*hostservicev1.CloseKeyResponse, error) {
 	i, err := s.instances.get(r.GetSpooler())
 	if err == nil {
-		err = spoolgrpc.ToStatus(i.root.CloseKey(ctx, registry.Handle(r.GetKey())))
+		err = spoolgrpc.ToStatus(i.root.CloseKey(ctx, i.key(r.GetKey())))
 	}
 	return &hostservicev1.CloseKeyResponse{}, err
 }
@@ -138,7 +148,7 @@ func (s *registryServer) CloseKey(ctx context.Context, r *hostservicev1.CloseKey
 func (s *registryServer) DeleteKey(ctx context.Context, r *hostservicev1.DeleteKeyRequest) (*hostservicev1.DeleteKeyResponse, error) {
 	i, err := s.instances.get(r.GetSpooler())
 	if err == nil {
-		err = spoolgrpc.ToStatus(i.root.DeleteKey(ctx, registry.Handle(r.GetKey()), r.GetPath()))
+		err = spoolgrpc.ToStatus(i.root.DeleteKey(ctx, i.key(r.GetKey()), r.GetPath()))
 	}
 	return &hostservicev1.DeleteKeyResponse{}, err
 }
@@ -148,7 +158,7 @@ func (s *registryServer) EnumKey(ctx context.Context, r *hostservicev1.EnumKeyRe
 	if err != nil {
 		return nil, err
 	}
-	info, err := i.root.EnumKey(ctx, registry.Handle(r.GetKey()), r.GetIndex())
+	info, err := i.root.EnumKey(ctx, i.key(r.GetKey()), r.GetIndex())
 	return &hostservicev1.EnumKeyResponse{Name: info.Name, LastWrite: stamp(info.LastWrite)}, spoolgrpc.ToStatus(err)
 }
 
@@ -157,7 +167,7 @@ func (s *registryServer) QueryInfoKey(ctx context.Context, r *hostservicev1.Quer
 	if err != nil {
 		return nil, err
 	}
-	info, err := i.root.QueryInfoKey(ctx, registry.Handle(r.GetKey()))
+	info, err := i.root.QueryInfoKey(ctx, i.key(r.GetKey()))
 	return &hostservicev1.QueryInfoKeyResponse{
 		SubKeys: info.SubKeys, Values: info.Values, MaxSubKeyLen: info.MaxSubKeyLen,
 		MaxValueNameLen: info.MaxValueNameLen, MaxData: info.MaxData, LastWrite: stamp(info.LastWrite),
@@ -173,14 +183,14 @@ func (s *registryServer) SetValue(ctx context.Context, r *hostservicev1.SetValue
 	for _, v := range r.GetValues() {
 		values = append(values, sdkregistry.Value{Name: v.GetName(), Type: sdkregistry.Type(v.GetType()), Data: v.GetData()})
 	}
-	err = i.root.SetValue(ctx, registry.Handle(r.GetKey()), values...)
+	err = i.root.SetValue(ctx, i.key(r.GetKey()), values...)
 	return &hostservicev1.SetValueResponse{}, spoolgrpc.ToStatus(err)
 }
 
 func (s *registryServer) DeleteValue(ctx context.Context, r *hostservicev1.DeleteValueRequest) (*hostservicev1.DeleteValueResponse, error) {
 	i, err := s.instances.get(r.GetSpooler())
 	if err == nil {
-		err = spoolgrpc.ToStatus(i.root.DeleteValue(ctx, registry.Handle(r.GetKey()), r.GetName()))
+		err = spoolgrpc.ToStatus(i.root.DeleteValue(ctx, i.key(r.GetKey()), r.GetName()))
 	}
 	return &hostservicev1.DeleteValueResponse{}, err
 }
@@ -190,7 +200,7 @@ func (s *registryServer) EnumValue(ctx context.Context, r *hostservicev1.EnumVal
 	if err != nil {
 		return nil, err
 	}
-	v, err := i.root.EnumValue(ctx, registry.Handle(r.GetKey()), r.GetIndex(), room(r.GetMaxData()))
+	v, err := i.root.EnumValue(ctx, i.key(r.GetKey()), r.GetIndex(), room(r.GetMaxData()))
 	return &hostservicev1.EnumValueResponse{Value: valueToProto(v)}, spoolgrpc.ToStatus(err)
 }
 
@@ -199,7 +209,7 @@ func (s *registryServer) QueryValue(ctx context.Context, r *hostservicev1.QueryV
 	if err != nil {
 		return nil, err
 	}
-	v, err := i.root.QueryValue(ctx, registry.Handle(r.GetKey()), r.GetName(), room(r.GetMaxData()))
+	v, err := i.root.QueryValue(ctx, i.key(r.GetKey()), r.GetName(), room(r.GetMaxData()))
 	return &hostservicev1.QueryValueResponse{Value: valueToProto(v)}, spoolgrpc.ToStatus(err)
 }
 

@@ -41,8 +41,13 @@ func TestMain(m *testing.M) {
 		}, monitor.Name("puppet\x1b\n"), monitor.Version("7"))
 	case "pointprint":
 		wire.Serve(wire.Module{Kind: "pointprint", Name: "colours", Version: "1", Register: nothing})
+	case "neither":
+		wire.Serve(wire.Module{Kind: wire.KindMonitor, Name: "older", Version: "1", Services: []string{"spoolhost.monitor.v0.PrintMonitor"}, Register: nothing})
 	case "unconverted":
-		wire.Serve(wire.Module{Kind: wire.KindMonitor, Name: "old", Version: "1", Services: []string{wire.ServiceMonitorV1}, Register: nothing})
+		monitor.ServeV1(func(ctx context.Context, init monitor.InitV1) (monitor.Unconverted, error) {
+			_, _, err := init.Registry.CreateKey(ctx, "here")
+			return puppet{}, errors.Join(err, init.Spooler.SetPort(ctx, init.RegistryRoot, spool.PortStatus{}))
+		}, monitor.Name("old"), monitor.Version("1"))
 	}
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 	ResourceTimeout time.Duration `json:"resource_timeout,omitempty"`
 	KillGrace       time.Duration `json:"kill_grace,omitempty"`
 	// Limits are laid over the host's.
-	supervisor.Limits
+	Limits supervisor.Limits `json:"limits,omitzero"`
 }
 
 // String says what differs from the host's defaults.
@@ -43,10 +43,10 @@ func (o Options) String() string {
 	add("call_timeout", o.CallTimeout.String(), o.CallTimeout > 0)
 	add("resource_timeout", o.ResourceTimeout.String(), o.ResourceTimeout > 0)
 	add("kill_grace", o.KillGrace.String(), o.KillGrace > 0)
-	add("user", o.User, o.User != "")
-	add("memory", strconv.FormatInt(o.MemoryBytes, 10)+" bytes", o.MemoryBytes > 0)
-	add("processes", strconv.FormatInt(o.Processes, 10), o.Processes > 0)
-	add("files", strconv.FormatInt(o.Files, 10), o.Files > 0)
+	add("user", o.Limits.User, o.Limits.User != "")
+	add("memory", strconv.FormatInt(o.Limits.MemoryBytes, 10)+" bytes", o.Limits.MemoryBytes > 0)
+	add("processes", strconv.FormatInt(o.Limits.Processes, 10), o.Limits.Processes > 0)
+	add("files", strconv.FormatInt(o.Limits.Files, 10), o.Limits.Files > 0)
 	if len(parts) == 0 {
 		return "the host's defaults"
 	}

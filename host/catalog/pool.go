@@ -20,13 +20,15 @@ type group struct {
 	ready     chan struct{} // closed when process or err is known
 	process   *supervisor.Process
 	err       error
-	count     int // guarded by the pool's mutex
+	// unconverted: the module has no InitializePrintMonitor2.
+	unconverted bool
+	count       int // guarded by the pool's mutex
 }
 
 // pool knows the processes that several spoolers share. The zero value, with launch set,
 // is ready for use.
 type pool struct {
-	launch func(context.Context, Monitor, func(grpc.ServiceRegistrar), func(supervisor.Line)) (*supervisor.Process, error)
+	launch func(context.Context, Monitor, func(grpc.ServiceRegistrar), func(supervisor.Line)) (*supervisor.Process, Description, error)
 
 	mu   sync.Mutex
 	live map[string]*group // by folded monitor name; the one that newcomers join
@@ -34,7 +36,7 @@ type pool struct {
 
 // enter gives a process to put an instance into.
 func (p *pool) enter(ctx context.Context, m Monitor, log func(supervisor.Line)) (*group, error) {
-	if m.Isolation != Shared {
+	if m.Options.Isolation != Shared {
 		g := &group{monitor: m, ready: make(chan struct{}), count: 1}
 		return g, p.fill(ctx, g, log)
 	}
@@ -62,7 +64,9 @@ func (p *pool) enter(ctx context.Context, m Monitor, log func(supervisor.Line)) 
 // but to its tail.
 func (p *pool) fill(ctx context.Context, g *group, log func(supervisor.Line)) error {
 	defer close(g.ready)
-	g.process, g.err = p.launch(ctx, g.monitor, g.instances.register, log)
+	var said Description
+	g.process, said, g.err = p.launch(ctx, g.monitor, g.instances.register, log)
+	g.unconverted = said.unconverted()
 	return g.err
 }
 

@@ -44,6 +44,9 @@ func (h *Hive) Root(key string, limit Limit) *Root {
 	}
 }
 
+// Path is the root key's path in its hive.
+func (r *Root) Path() string { return r.limit.path.String() }
+
 // Open gives a handle of the root key itself.
 func (r *Root) Open(ctx context.Context) (Handle, error) {
 	if r.bad != nil {

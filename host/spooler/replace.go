@@ -29,7 +29,7 @@ func (s *Spooler) PrepareReplacement(ctx context.Context, m catalog.Monitor, eve
 	s.mu.Lock()
 	r.new.changes = old.changes
 	s.mu.Unlock()
-	if r.new.prepared, err = s.prepare(ctx, r.new); err != nil && !(evenIfBroken && !s.isReady(old)) {
+	if r.new.prepared, err = s.prepare(ctx, r.new); err != nil && (!evenIfBroken || s.isReady(old)) {
 		r.Discard()
 		return nil, err
 	}

@@ -66,9 +66,9 @@ type unit struct {
 // limitsOf gives the deadlines of a monitor: the host's, but for what its operator chose.
 func (s *Spooler) limitsOf(m catalog.Monitor) portmon.Limits {
 	return portmon.Limits{
-		Call:     cmp.Or(m.CallTimeout, s.cfg.Limits.Call),
-		Resource: cmp.Or(m.ResourceTimeout, s.cfg.Limits.Resource),
-		Grace:    cmp.Or(m.KillGrace, s.cfg.Limits.Grace),
+		Call:     cmp.Or(m.Options.CallTimeout, s.cfg.Limits.Call),
+		Resource: cmp.Or(m.Options.ResourceTimeout, s.cfg.Limits.Resource),
+		Grace:    cmp.Or(m.Options.KillGrace, s.cfg.Limits.Grace),
 	}
 }
 

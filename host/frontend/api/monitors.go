@@ -67,7 +67,7 @@ func (s *monitorsServer) RemoveMonitor(ctx context.Context, r *apiv1.RemoveMonit
 
 func (s *monitorsServer) RestartMonitor(_ context.Context, r *apiv1.RestartMonitorRequest) (*apiv1.RestartMonitorResponse, error) {
 	only := r.GetSpooler()
-	if m, err := s.cfg.Catalog.Get(r.GetName()); err == nil && m.Isolation == catalog.Shared {
+	if m, err := s.cfg.Catalog.Get(r.GetName()); err == nil && m.Options.Isolation == catalog.Shared {
 		only = "" // its process ends when every spooler has left it
 	}
 	s.cfg.Catalog.Renew(r.GetName())

@@ -61,8 +61,8 @@ func optionsToProto(o catalog.Options) *apiv1.MonitorOptions {
 	}
 	return &apiv1.MonitorOptions{
 		Isolation: &isolation, CallTimeout: duration(o.CallTimeout), ResourceTimeout: duration(o.ResourceTimeout),
-		KillGrace: duration(o.KillGrace), User: nonZero(o.User), MemoryBytes: nonZero(o.MemoryBytes),
-		Processes: nonZero(o.Processes), Files: nonZero(o.Files),
+		KillGrace: duration(o.KillGrace), User: nonZero(o.Limits.User), MemoryBytes: nonZero(o.Limits.MemoryBytes),
+		Processes: nonZero(o.Limits.Processes), Files: nonZero(o.Limits.Files),
 	}
 }
 
@@ -79,10 +79,10 @@ func changeOptions(o *catalog.Options, r *apiv1.MonitorOptions) {
 			*d.to = d.from.AsDuration()
 		}
 	}
-	setIf(&o.User, r.GetUser(), r != nil && r.User != nil)
-	setIf(&o.MemoryBytes, r.GetMemoryBytes(), r != nil && r.MemoryBytes != nil)
+	setIf(&o.Limits.User, r.GetUser(), r != nil && r.User != nil)
+	setIf(&o.Limits.MemoryBytes, r.GetMemoryBytes(), r != nil && r.MemoryBytes != nil)
 	setIf(&o.Limits.Processes, r.GetProcesses(), r != nil && r.Processes != nil)
-	setIf(&o.Files, r.GetFiles(), r != nil && r.Files != nil)
+	setIf(&o.Limits.Files, r.GetFiles(), r != nil && r.Files != nil)
 }
 
 func setIf[T any](to *T, value T, set bool) {

@@ -162,7 +162,8 @@ func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error
 	if err != nil {
 		if !errors.Is(err, spoolerr.Exited) {
 			s.portFailed(p, "it cannot be opened: "+err.Error())
-			s.event(eventlog.PortOpenFailed, eventlog.Warning, eventlog.Port, p.name, about(p, "it cannot be opened: "+err.Error()))
+			s.event(eventlog.PortOpenFailed, eventlog.Warning, eventlog.Port, p.name, about(p, "it cannot be opened: "+err.Error()),
+				eventlog.Relation(eventlog.Monitor, u.name))
 		}
 		return nil, err
 	}

@@ -237,19 +237,20 @@ func (a *attempt) judge(r job.Result) {
 // afterEnd does what follows from a recorded end: events, and the document's removal.
 // A job that goes on is not offered to other ports.
 func (s *Spooler) afterEnd(ctx context.Context, j *job.Job, r job.Result, goesOn bool) {
-	port, number := "", uint32(0)
+	var last job.Attempt
 	if n := len(j.Attempts); n > 0 {
-		port, number = j.Attempts[n-1].Port, j.Attempts[n-1].Number
+		last = j.Attempts[n-1]
 	}
+	port := last.Port
 	if r.Outcome != job.Sent {
-		text := fmt.Sprintf("attempt %d at port %s ended %s", number, spool.Quote(port), r.Outcome)
+		text := fmt.Sprintf("attempt %d at port %s of monitor %s ended %s", last.Number, spool.Quote(port), spool.Quote(last.Monitor), r.Outcome)
 		if !r.Lost {
 			text += fmt.Sprintf(" after %d of %d bytes", r.BytesSent, j.Document.Size)
 		}
 		if r.Error != "" {
 			text += ": " + r.Error
 		}
-		s.jobEvent(eventlog.JobAttemptEnded, eventlog.Warning, j, text, port)
+		s.jobEvent(eventlog.JobAttemptEnded, eventlog.Warning, j, text, port, eventlog.Relation(eventlog.Monitor, last.Monitor))
 	}
 	s.announce(j, port)
 	if j.DocumentGone {
@@ -293,9 +294,9 @@ func (s *Spooler) event(id eventlog.ID, severity eventlog.Severity, object, name
 	})
 }
 
-func (s *Spooler) jobEvent(id eventlog.ID, severity eventlog.Severity, j *job.Job, text, port string) {
+func (s *Spooler) jobEvent(id eventlog.ID, severity eventlog.Severity, j *job.Job, text, port string, related ...string) {
 	number := strconv.FormatUint(j.ID, 10)
-	related := []string{eventlog.Relation(eventlog.Printer, j.Printer)}
+	related = append(related, eventlog.Relation(eventlog.Printer, j.Printer))
 	if port != "" {
 		related = append(related, eventlog.Relation(eventlog.Port, port))
 	}

@@ -41,6 +41,25 @@ func requireDeadline(ctx context.Context, method string, req, reply any, cc *grp
 	return call(ctx, method, req, reply, cc, opts...)
 }
 
+// nameCall names the module and the call in an error that gRPC itself made.
+func (p *Process) nameCall(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	began := time.Now()
+	err := call(ctx, method, req, reply, cc, opts...)
+	if err == nil || len(status.Convert(err).Details()) > 0 || !strings.HasPrefix(method, "/spoolhost.") {
+		return err
+	}
+	kind, name := spoolerr.KindOf(spoolgrpc.FromStatus(err)), path.Base(method)
+	switch text := spoolgrpc.Clean(status.Convert(err).Message()); kind {
+	case spoolerr.TimedOut:
+		err = spoolerr.New(kind, 0, "%s of module %s did not return within %v", name, p.name, time.Since(began).Round(10*time.Millisecond))
+	case spoolerr.Exhausted:
+		err = spoolerr.New(kind, 0, "module %s answered %s with too much: %s", p.name, name, text)
+	default:
+		err = spoolerr.New(kind, 0, "%s of module %s failed: %s", name, p.name, text)
+	}
+	return spoolgrpc.ToStatus(err)
+}
+
 // whileEnding refuses calls to a process that the host has begun to end: what fails then
 // is not the document's fault. A call that its caller gives up is watched to its end.
 func (p *Process) whileEnding(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {

@@ -84,6 +84,8 @@ func (p *Process) reach(ctx context.Context, conn *grpc.ClientConn) error {
 func (p *Process) startFailure(err error) error {
 	if hs := p.run.badHandshake(); hs != nil {
 		err = hs
+	} else if how, ok := p.run.endedAlone(); ok {
+		err = spoolerr.New(spoolerr.Unavailable, spoolerr.CodeInvalidPrintMonitor, "it ended during its start: %s", how)
 	}
 	var own *spoolerr.Error
 	if !errors.As(err, &own) {

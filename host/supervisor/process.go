@@ -167,7 +167,7 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply), grpc.MaxCallSendMsgSize(wire.MaxRequest)),
-			grpc.WithChainUnaryInterceptor(p.observe, requireDeadline, p.whileEnding, p.explainExit),
+			grpc.WithChainUnaryInterceptor(p.observe, p.nameCall, requireDeadline, p.whileEnding, p.explainExit),
 			grpc.WithChainStreamInterceptor(p.dialed.intercept),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {

@@ -215,6 +215,16 @@ func (r *moduleRunner) exitText() string {
 	return r.state.String()
 }
 
+// endedAlone says how a process ended that was not killed.
+func (r *moduleRunner) endedAlone() (how string, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == nil || !r.state.Exited() {
+		return "", false
+	}
+	return r.state.String(), true
+}
+
 // setBadHandshake notes what is wrong with the handshake, but not that a module which the
 // host killed gave none.
 func (r *moduleRunner) setBadHandshake(err error) {

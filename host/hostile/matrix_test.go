@@ -1,0 +1,281 @@
+//go:build linux
+
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc/status"
+
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/spooler"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+
+	"github.com/spoolhost/spoolhost/host/eventlog"
+)
+
+// row is one way to misbehave, and what an operator sees of it.
+type row struct {
+	// name is the monitor's, the port's and the printer's.
+	name string
+	// do is the misbehaviour, in the module's process before it serves.
+	do func(*module)
+	// lives is how many lives the module misbehaves in, after the one in which it was
+	// added; 0 is all.
+	lives int
+	// refused is what "monitor add" says of a module that misbehaves already then; empty:
+	// it does not notice.
+	refused string
+	// outcomes are those of the attempts of a document; nil prints none.
+	outcomes []job.Outcome
+	// addPort is what "port add" says; empty adds none.
+	addPort string
+	// event and says are the event that tells of it; it names the monitor.
+	event eventlog.ID
+	says  string
+	// state is the monitor's in the end; empty for running.
+	state string
+	// finally looks at what the module has left, once it is removed.
+	finally func(t *testing.T, dir string)
+}
+
+func groups() map[string][]row {
+	return map[string][]row{
+		"handshake": handshakeRows(), "output": outputRows(), "calls": callRows(), "processes": processRows(),
+		"replies": replyRows(), "callbacks": callbackRows(),
+	}
+}
+
+// atOnce is how many rows of a group run at the same time: most of them wait.
+const atOnce = 6
+
+func TestMatrix(t *testing.T) {
+	h := build(t)
+	h.printOne([]byte("the first document")) // opens what stays open
+	_, err := h.monitors().GetMonitor(t.Context(), &apiv1.GetMonitorRequest{Name: goodName})
+	check(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	printing := make(chan struct{})
+	go func() {
+		defer close(printing)
+		h.print(ctx)
+	}()
+	var before state
+	t.Run("before", func(*testing.T) { before = h.rest() }) // within: a test is a goroutine
+	for _, group := range []string{"handshake", "output", "calls", "processes", "replies", "callbacks"} {
+		t.Run(group, func(t *testing.T) {
+			h.runGroup(t, group)
+			h.wantSame(t, before)
+		})
+	}
+	stop()
+	<-printing
+	h.wantSame(t, before)
+	h.verify()
+}
+
+func (h *house) runGroup(t *testing.T, group string) {
+	slots := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for _, r := range groups()[group] {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			t.Run(r.name, func(t *testing.T) { (&trial{house: h, T: t, row: r, group: group}).run() })
+		})
+	}
+	all.Wait()
+}
+
+// trial is one row at work.
+type trial struct {
+	*testing.T
+	row
+	house *house
+	group string
+	dir   string // of the module; its path marks every process that belongs to the row
+	job   uint64
+}
+
+func (tr *trial) run() {
+	tr.dir = filepath.Join(tr.house.dir, "m"+strconv.Itoa(int(sequence.Add(1))))
+	check(tr, os.Mkdir(tr.dir, 0o700))
+	if tr.refused != "" {
+		tr.wantRefused()
+	}
+	defer tr.remove()
+	check(tr, tr.add(2))
+	if tr.addPort != "" {
+		err := tr.house.node().AddPort(tr.Context(), tr.name+" 2", tr.name, nil)
+		tr.wantText("port add", fmt.Sprint(err), tr.addPort)
+	}
+	if tr.outcomes != nil {
+		tr.print()
+	}
+	tr.wantEvent()
+	tr.house.goesOn(tr)
+	tr.wantState()
+}
+
+// add installs the module, which misbehaves from its first life or later.
+func (tr *trial) add(first int) error {
+	path, err := os.Executable()
+	check(tr, err)
+	last := 1 << 30
+	if tr.lives > 0 {
+		last = first + tr.lives - 1
+	}
+	_, err = tr.house.monitors().AddMonitor(tr.Context(), &apiv1.AddMonitorRequest{
+		Name: tr.name, Module: path, Args: []string{moduleArg, tr.group, tr.name, tr.dir, strconv.Itoa(first), strconv.Itoa(last)},
+	})
+	return err
+}
+
+// wantRefused adds the module as it is: an operator hears at once what is wrong with it.
+func (tr *trial) wantRefused() {
+	err := tr.add(1)
+	tr.wantText("monitor add", status.Convert(err).Message(), tr.refused)
+	tr.wantText("monitor add", status.Convert(err).Message(), strconv.Quote(tr.name))
+	check(tr, os.Remove(filepath.Join(tr.dir, "lives")))
+	tr.wantGone()
+}
+
+// print prints a document and waits for its attempts.
+func (tr *trial) print() {
+	node := tr.house.node()
+	until(tr, "the printer can be added", func() bool { // its monitor may be on its way
+		return node.AddPrinter(tr.Context(), tr.name, spooler.Settings{Ports: []string{tr.name}}) == nil
+	})
+	j, err := node.Submit(tr.Context(), spooler.Submission{Printer: tr.name, User: "ann", Title: "x"}, bytes.NewReader(make([]byte, 100_000)))
+	check(tr, err)
+	tr.job = j.ID
+	var got []job.Outcome
+	ok := poll(func() bool {
+		j, err := node.Queue().Get(tr.Context(), tr.job)
+		check(tr, err)
+		got = nil
+		for _, a := range j.Attempts {
+			got = append(got, a.Outcome)
+		}
+		return slices.Equal(got, tr.outcomes)
+	})
+	if !ok {
+		tr.Fatalf("attempts %v, want %v; why job says:\n%s", got, tr.outcomes, tr.why("job", strconv.FormatUint(tr.job, 10)))
+	}
+	if why := tr.why("job", strconv.FormatUint(tr.job, 10)); tr.outcomes[0] != job.Sent {
+		tr.wantText("why job", why, tr.says)
+	}
+}
+
+// wantEvent waits for the event that tells of the misbehaviour, and looks for it where an
+// operator would.
+func (tr *trial) wantEvent() {
+	if tr.event == 0 {
+		return
+	}
+	ok := poll(func() bool {
+		return slices.ContainsFunc(tr.events(), func(e *apiv1.Event) bool {
+			return e.GetId() == uint32(tr.event) && strings.Contains(e.GetText(), tr.says) && strings.Contains(e.GetText(), strconv.Quote(tr.name))
+		})
+	})
+	if !ok {
+		var all []string
+		for _, e := range tr.events() {
+			all = append(all, fmt.Sprint(e.GetId(), " ", e.GetText()))
+		}
+		tr.Fatalf("no event %d says %q of monitor %s, but:\n%s", tr.event, tr.says, tr.name, strings.Join(all, "\n"))
+	}
+	tr.wantText("why monitor", tr.why("monitor", tr.name), tr.says)
+}
+
+// wantState asks for the monitor as it stands.
+func (tr *trial) wantState() {
+	want := tr.state
+	if want == "" {
+		want = "running"
+	}
+	var got *apiv1.Monitor
+	ok := poll(func() bool {
+		r, err := tr.house.monitors().GetMonitor(tr.Context(), &apiv1.GetMonitorRequest{Name: tr.name})
+		check(tr, err)
+		got = r.GetMonitor()
+		return got.GetState() == want
+	})
+	if !ok {
+		tr.Errorf("monitor %s is %s (%s), want %s", tr.name, got.GetState(), got.GetReason(), want)
+	}
+}
+
+// remove takes the row out of the host; nothing of it may stay.
+func (tr *trial) remove() {
+	node := tr.house.node()
+	if tr.job != 0 {
+		_ = node.CancelJob(context.Background(), tr.job, "ann")
+		tr.house.final(tr, tr.job)
+		until(tr, "the printer can be deleted", func() bool { return node.DeletePrinter(context.Background(), tr.name) == nil })
+	}
+	until(tr, "the monitor can be removed", func() bool {
+		_, err := tr.house.monitors().RemoveMonitor(context.Background(), &apiv1.RemoveMonitorRequest{Name: tr.name})
+		return err == nil
+	})
+	tr.wantGone()
+	if tr.finally != nil {
+		tr.finally(tr.T, tr.dir)
+	}
+	check(tr, os.RemoveAll(tr.dir))
+}
+
+func (tr *trial) wantGone() {
+	tr.Helper()
+	var left []proc
+	if !poll(func() bool {
+		left = processes(func(p proc) bool { return strings.Contains(p.text, tr.dir+"\x00") })
+		return len(left) == 0
+	}) {
+		tr.Errorf("processes are left: %+v", left)
+	}
+}
+
+func (tr *trial) wantText(who, got, want string) {
+	tr.Helper()
+	if !strings.Contains(got, want) {
+		tr.Errorf("%s says %q; it lacks %q", who, got, want)
+	}
+}
+
+// why is what spoolhost why prints.
+func (tr *trial) why(kind, name string) string {
+	r, err := apiv1.NewHostClient(tr.house.conn).Explain(tr.Context(), &apiv1.ExplainRequest{Kind: kind, Name: name})
+	check(tr, err)
+	lines := append([]string{r.GetSummary()}, r.GetAdvice()...)
+	for _, e := range r.GetEvents() {
+		lines = append(lines, e.GetText())
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (tr *trial) events() []*apiv1.Event {
+	stream, err := apiv1.NewEventsClient(tr.house.conn).ListEvents(tr.Context(), &apiv1.ListEventsRequest{Limit: 2000})
+	check(tr, err)
+	var found []*apiv1.Event
+	for {
+		r, err := stream.Recv()
+		if err != nil {
+			return found
+		}
+		for _, e := range r.GetEvents() {
+			if strings.Contains(e.GetText(), tr.name) {
+				found = append(found, e)
+			}
+		}
+	}
+}

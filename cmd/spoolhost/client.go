@@ -31,6 +31,8 @@ type client struct {
 	apiv1.RegistryClient
 	apiv1.EventsClient
 	apiv1.XcvClient
+	apiv1.ModulesClient
+	apiv1.DialoguesClient
 
 	conn *grpc.ClientConn
 	addr address
@@ -84,8 +86,8 @@ func dial(flag string, timeout time.Duration, bounded bool) (*client, error) {
 		HostClient: apiv1.NewHostClient(conn), MonitorsClient: apiv1.NewMonitorsClient(conn),
 		PortsClient: apiv1.NewPortsClient(conn), PrintersClient: apiv1.NewPrintersClient(conn),
 		JobsClient: apiv1.NewJobsClient(conn), RegistryClient: apiv1.NewRegistryClient(conn), EventsClient: apiv1.NewEventsClient(conn),
-		XcvClient: apiv1.NewXcvClient(conn),
-		conn:      conn, addr: addr,
+		XcvClient: apiv1.NewXcvClient(conn), ModulesClient: apiv1.NewModulesClient(conn), DialoguesClient: apiv1.NewDialoguesClient(conn),
+		conn: conn, addr: addr,
 	}, nil
 }
 

@@ -82,10 +82,13 @@ func builtins(cfg host.Config) ([]catalog.Monitor, error) {
 	return all, nil
 }
 
-func newModuleCommand() *cobra.Command {
-	return newGroupCommand("module", "Work with modules",
-		"Modules are the executables that a host launches: a vendor's, or one of this program's own.",
-		"  spoolhost module serve tcpmon",
+func newModuleCommand(opts *options) *cobra.Command {
+	return newGroupCommand("module", "Install and show user interfaces of monitors, and other modules",
+		`Modules are the executables that a host launches: a vendor's, or one of this program's own.
+Monitors are installed by "spoolhost monitor add"; what is installed here are the modules
+that a monitor names: its user interface.`,
+		"  spoolhost module list\n  spoolhost module add acmeui --kind monitorui --module ./acme-ui",
+		newModuleAddCommand(opts), newModuleListCommand(opts), newModuleShowCommand(opts), newModuleRemoveCommand(opts),
 		newModuleServeCommand())
 }
 
@@ -95,10 +98,13 @@ func newModuleServeCommand() *cobra.Command {
 	for _, p := range firstParties() {
 		names = append(names, p.module)
 	}
+	for _, p := range firstPartyUIs() {
+		names = append(names, p.name)
+	}
 	cmd := &cobra.Command{
 		Use: "serve NAME", Short: "Be one of the first-party modules; a host runs this",
-		Long: "Be one of the first-party modules: " + strings.Join(names, ", ") +
-			". A host launches this command; a person has no use for it.",
+		Long: "Be one of the first-party modules:\n" + strings.Join(names, ", ") +
+			".\nA host launches this command; a person has no use for it.",
 		Example:   "  spoolhost module serve tcpmon",
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: names,
@@ -108,6 +114,7 @@ func newModuleServeCommand() *cobra.Command {
 					monitor.Serve(p.initialize(flags), monitor.Name(p.module), monitor.Version(p.version))
 				}
 			}
+			serveUI(args[0])
 			return usagef("module %q is unknown; this program has %s", args[0], strings.Join(names, ", "))
 		},
 	}

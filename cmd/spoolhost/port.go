@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 func newPortCommand(opts *options) *cobra.Command {
@@ -15,7 +16,7 @@ func newPortCommand(opts *options) *cobra.Command {
 settings a port takes is its monitor's business.`,
 		`  spoolhost port add IP_10.0.0.5 --monitor "Standard TCP/IP Port" --set host=10.0.0.5 --set port=9100
   spoolhost port list`,
-		newPortAddCommand(opts), newPortListCommand(opts), newPortShowCommand(opts), newPortDeleteCommand(opts),
+		newPortAddCommand(opts), newPortListCommand(opts), newPortShowCommand(opts), newPortConfigureCommand(opts), newPortDeleteCommand(opts),
 		newPortSetCommand(opts))
 	addSpoolerFlag(group, opts)
 	return group
@@ -23,39 +24,82 @@ settings a port takes is its monitor's business.`,
 
 func newPortAddCommand(opts *options) *cobra.Command {
 	var monitor string
-	var settings []string
+	var dialogue dialogueFlags
 	cmd := &cobra.Command{
-		Use:   "add NAME --monitor MONITOR [--set KEY=VALUE]...",
-		Short: "Have a monitor add a port",
-		Long: `Have a monitor add the port NAME. Each --set gives the monitor one setting; it refuses
-what it does not know, and says what it wants.
+		Use:   "add [NAME] --monitor MONITOR [--set KEY=VALUE]...",
+		Short: "Add a port, by a dialogue or with given settings",
+		Long: `Add a port to a monitor. Without NAME the monitor's user interface asks for all that it
+wants to know: at a terminal in forms (Esc cancels, and leaves nothing behind), in a script
+it takes its answers from --set, by the names of its fields, or the defaults with --no-ui.
+
+With NAME there is no dialogue: the name and each --set go straight to the monitor, which
+refuses what it does not know, and says what it wants. That works for every monitor, also
+for one without a user interface.
 
 "Standard TCP/IP Port" takes host and port (9100 if not given). "Local Port" takes the
 name alone: a device or file below a directory that the host's configuration allows.
 Only administrators may do this.`,
-		Example: `  spoolhost port add IP_10.0.0.5 --monitor "Standard TCP/IP Port" --set host=10.0.0.5 --set port=9100
+		Example: `  spoolhost port add --monitor "Standard TCP/IP Port"
+  spoolhost port add --monitor "Standard TCP/IP Port" --set host=10.0.0.5 --set test=false
+  spoolhost port add IP_10.0.0.5 --monitor "Standard TCP/IP Port" --set host=10.0.0.5 --set port=9100
   spoolhost port add /dev/usb/lp0 --monitor "Local Port"`,
-		Args:              cobra.ExactArgs(1),
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, args []string) error {
-			pairs, err := parseSettings(settings)
+		RunE: withHost(opts, func(ctx context.Context, c *call, cmd *cobra.Command, args []string) error {
+			p, err := addPort(ctx, c, cmd, args, monitor, dialogue)
 			if err != nil {
 				return err
 			}
-			resp, err := c.AddPort(ctx, &apiv1.AddPortRequest{Spooler: c.spooler, Name: args[0], Monitor: monitor, Settings: pairs})
-			if err != nil {
-				return err
-			}
-			return results(c.out, []*apiv1.Port{resp.GetPort()}, true, func(p *apiv1.Port) string {
+			return results(c.out, []*apiv1.Port{p}, true, func(p *apiv1.Port) string {
 				return "port " + p.GetName() + " added: " + state(p.GetState(), p.GetStatus())
 			})
 		}),
 	}
 	cmd.Flags().StringVar(&monitor, "monitor", "", "the monitor that serves the port")
-	cmd.Flags().StringArrayVar(&settings, "set", nil, "a setting for the monitor, KEY=VALUE (repeatable)")
 	completeFlag(cmd, "monitor", completeMonitors(opts, 0))
-	completeFlag(cmd, "set", cobra.NoFileCompletions)
+	dialogue.register(cmd)
 	require(cmd, "monitor")
+	return cmd
+}
+
+// addPort adds a port: with a name directly, without by a dialogue.
+func addPort(ctx context.Context, c *call, cmd *cobra.Command, args []string, monitor string, f dialogueFlags) (*apiv1.Port, error) {
+	if len(args) == 0 {
+		return f.hold(ctx, c, cmd, &apiv1.DialogueBegin{Operation: &apiv1.DialogueBegin_AddWithMonitor{AddWithMonitor: monitor}})
+	}
+	pairs, err := parseSettings(f.set)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.AddPort(ctx, &apiv1.AddPortRequest{Spooler: c.spooler, Name: args[0], Monitor: monitor, Settings: pairs})
+	return resp.GetPort(), err
+}
+
+func newPortConfigureCommand(opts *options) *cobra.Command {
+	var dialogue dialogueFlags
+	cmd := &cobra.Command{
+		Use:   "configure NAME [--set FIELD=VALUE]...",
+		Short: "Change the settings of a port by its monitor's dialogue",
+		Long: `Change what a port's monitor knows of it. The monitor's user interface asks: at a terminal
+in forms that show what is set now (Esc cancels, and changes nothing), in a script it takes
+its answers from --set, by the names of its fields, and leaves the others as they are. They
+hold from the next document. Only administrators may do this.
+
+A monitor without a user interface takes settings by "spoolhost xcv".`,
+		Example: `  spoolhost port configure IP_10.0.0.5
+  spoolhost port configure IP_10.0.0.5 --set host=10.0.0.6
+  spoolhost xcv ",XcvPort ACME1" ConfigPort --text '{"settings":{"address":"10.0.0.6:9100"}}'`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completePorts(opts, 1),
+		RunE: withHost(opts, func(ctx context.Context, c *call, cmd *cobra.Command, args []string) error {
+			p, err := dialogue.hold(ctx, c, cmd, &apiv1.DialogueBegin{Operation: &apiv1.DialogueBegin_ConfigurePort{ConfigurePort: args[0]}})
+			if err != nil {
+				return err
+			}
+			return results(c.out, []*apiv1.Port{p}, true, func(p *apiv1.Port) string { return "port " + args[0] + " configured" })
+		}),
+	}
+	dialogue.register(cmd)
 	return cmd
 }
 
@@ -139,19 +183,37 @@ func showPort(b *strings.Builder, p *apiv1.Port) {
 }
 
 func newPortDeleteCommand(opts *options) *cobra.Command {
-	return &cobra.Command{
+	var dialogue dialogueFlags
+	cmd := &cobra.Command{
 		Use:   "delete NAME",
-		Short: "Have a monitor delete a port",
-		Long: `Have its monitor delete a port. It is refused while a printer uses the port. Only
-administrators may do this.`,
-		Example:           `  spoolhost port delete IP_10.0.0.5`,
+		Short: "Delete a port",
+		Long: `Have its monitor delete a port. At a terminal the monitor's user interface asks first, if
+it has one; in a script, or with --no-ui, nobody is asked. It is refused while a printer
+uses the port. Only administrators may do this.`,
+		Example: `  spoolhost port delete IP_10.0.0.5
+  spoolhost port delete IP_10.0.0.5 --no-ui`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completePorts(opts, 1),
-		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, args []string) error {
-			if _, err := c.DeletePort(ctx, &apiv1.DeletePortRequest{Spooler: c.spooler, Name: args[0]}); err != nil {
+		RunE: withHost(opts, func(ctx context.Context, c *call, cmd *cobra.Command, args []string) error {
+			if err := deletePort(ctx, c, cmd, args[0], dialogue); err != nil {
 				return err
 			}
 			return c.out.done("port %s deleted", args[0])
 		}),
 	}
+	dialogue.register(cmd)
+	return cmd
+}
+
+// deletePort asks first where there is somebody to ask, and something that asks.
+func deletePort(ctx context.Context, c *call, cmd *cobra.Command, name string, f dialogueFlags) error {
+	_, _, person := terminal(cmd)
+	if len(f.set) > 0 || person && !f.noUI {
+		_, err := f.hold(ctx, c, cmd, &apiv1.DialogueBegin{Operation: &apiv1.DialogueBegin_DeletePort{DeletePort: name}})
+		if spoolerr.KindOf(err) != spoolerr.Unsupported {
+			return err
+		}
+	}
+	_, err := c.DeletePort(ctx, &apiv1.DeletePortRequest{Spooler: c.spooler, Name: name})
+	return err
 }

@@ -29,11 +29,11 @@ type requestLimits struct {
 }
 
 // bound puts the time-out on a request. An upload takes as long as the document, a watch
-// as long as the job, and events may be followed for ever: only a --timeout that was given
-// ends them.
+// as long as the job, a dialogue as long as a person thinks, and events may be followed
+// for ever: only a --timeout that was given ends them.
 func (l requestLimits) bound(ctx context.Context, method string) (context.Context, context.CancelFunc) {
 	endless := method == apiv1.Jobs_SubmitJob_FullMethodName || method == apiv1.Jobs_WatchJob_FullMethodName ||
-		method == apiv1.Events_ListEvents_FullMethodName
+		method == apiv1.Events_ListEvents_FullMethodName || method == apiv1.Dialogues_Dialogue_FullMethodName
 	if l.timeout == 0 || endless && !l.bounded {
 		return context.WithCancel(ctx)
 	}

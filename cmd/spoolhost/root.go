@@ -95,8 +95,8 @@ type commandGroup struct {
 
 func commandGroups() []commandGroup {
 	return []commandGroup{
-		{"host", "Run a host:", func(*options) []*cobra.Command {
-			return []*cobra.Command{newServeCommand(), newDemoCommand(), newModuleCommand()}
+		{"host", "Run a host:", func(o *options) []*cobra.Command {
+			return []*cobra.Command{newServeCommand(), newDemoCommand(), newModuleCommand(o)}
 		}},
 		{"print", "Print:", func(o *options) []*cobra.Command {
 			return []*cobra.Command{newPrintCommand(o), newJobCommand(o), newWhyCommand(o)}

@@ -98,7 +98,10 @@ func (f serveFlags) hostConfig(log io.Writer) (host.Config, error) {
 	cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: "spoolhost", Level: level, Output: log})
 	cfg.Version = wire.BuildVersion()
 	var err error
-	cfg.Builtins, err = builtins(cfg)
+	if cfg.Builtins, err = builtins(cfg); err != nil {
+		return cfg, err
+	}
+	cfg.BuiltinModules, err = builtinModules()
 	return cfg, err
 }
 

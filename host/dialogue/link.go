@@ -114,7 +114,7 @@ func (l *link) takeBack(timeout time.Duration, failed error) error {
 		_, err := l.subject.Session.Data(ctx, portconfig.DeletePort, portconfig.Encode(port, nil))
 		cancel()
 		if err != nil && spoolerr.KindOf(err) != spoolerr.NotFound {
-			failed = spoolerr.New(spoolerr.KindOf(failed), spoolerr.CodeOf(failed),
+			failed = spoolerr.New(spoolerr.Precondition, spoolerr.CodeOf(failed),
 				"%s; port %s, which it had added, could not be deleted again: %s", failed, spool.Quote(port), err)
 		}
 	}

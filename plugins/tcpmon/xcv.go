@@ -22,6 +22,7 @@ func commands() map[string]ports.Command {
 	return map[string]ports.Command{
 		portconfig.DeletePort:    {Admin: true, Run: deletePort},
 		portconfig.GetConfigInfo: {Run: getConfigInfo},
+		"TestConnection":         {Admin: true, Run: testConnection},
 		"HostAddress":            {Run: about(func(_ context.Context, s settings) ([]byte, error) { return text(s.Host), nil })},
 		"IPAddress":              {Run: about(ipAddress)},
 		"SNMPCommunity":          {Run: about(func(_ context.Context, s settings) ([]byte, error) { return text(s.snmp.community), nil })},

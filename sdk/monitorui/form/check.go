@@ -97,7 +97,7 @@ func (f Field) checkDefault() string {
 	case f.Problem != "": // beside a problem stands the answer that has it
 		return ""
 	}
-	if why := f.refusal(f.initial()); why != "" {
+	if why := f.Refusal(f.initial()); why != "" {
 		return "its own default will not do: " + why
 	}
 	return ""
@@ -153,8 +153,8 @@ func (f Field) most() int {
 	return MaxText
 }
 
-// refusal says why an answer will not do; empty if it does.
-func (f Field) refusal(a Answer) string {
+// Refusal says why an answer will not do; empty if it does.
+func (f Field) Refusal(a Answer) string {
 	empty := a.Value == "" || f.Type == Check && a.Value == "false"
 	switch {
 	case !utf8.ValidString(a.Value):

@@ -178,7 +178,7 @@ func (p Page) Judge(answers Answers) (judged Page, complete Answers, ok bool) {
 			answer.Value = baseName(answer.Value)
 			complete[f.Name] = answer
 		}
-		judged.Fields[i].Problem = f.refusal(answer)
+		judged.Fields[i].Problem = f.Refusal(answer)
 		ok = ok && judged.Fields[i].Problem == ""
 	}
 	for name := range complete {

@@ -20,13 +20,16 @@ const (
 
 // instance is the monitor for one spooler.
 type instance struct {
-	init monitor.Init
-	book *ports.Book
+	init     monitor.Init
+	book     *ports.Book
+	watchers *watchers
 }
 
 // Initialize is InitializePrintMonitor2.
 func Initialize(_ context.Context, init monitor.Init) (monitor.Monitor, error) {
-	return &instance{init: init, book: ports.NewBook(init.Registry, codec{})}, nil
+	m := &instance{init: init, book: ports.NewBook(init.Registry, codec{})}
+	m.watchers = newWatchers(init.Logger, m.settings)
+	return m, nil
 }
 
 // EnumPorts lists the ports in the registry.
@@ -40,15 +43,30 @@ func (m *instance) EnumPorts(ctx context.Context) ([]spool.PortInfo, error) {
 // OpenPort finds the port and checks its settings. It does not connect: StartDoc does,
 // so that a printer is held only while it prints.
 func (m *instance) OpenPort(ctx context.Context, name string) (monitor.Port, error) {
-	p, err := m.book.OpenPort(ctx, m.init, name, m.open, m.check)
+	var s settings
+	check := func(ctx context.Context, name string) (err error) {
+		s, err = m.settings(ctx, name)
+		return err
+	}
+	p, err := m.book.OpenPort(ctx, m.init, name, m.open, check)
 	if err != nil {
 		return nil, err
 	}
-	return &port{p}, nil
+	return &port{p, m, m.watchers.watch(name, p.Condition(), s)}, nil
 }
 
 // port is an open port whose printer may talk back.
-type port struct{ *ports.Port }
+type port struct {
+	*ports.Port
+	instance *instance
+	watcher  *watcher
+}
+
+// Close gives the port back.
+func (p *port) Close(ctx context.Context) error {
+	p.instance.watchers.unwatch(p.watcher)
+	return p.Port.Close(ctx)
+}
 
 // Read gives what the printer said during the document.
 func (p *port) Read(_ context.Context, b []byte) (int, error) {
@@ -81,14 +99,9 @@ func (m *instance) target(ctx context.Context, s settings, name string, doc spoo
 	return connect(ctx, s, doc.Size, m.init.Logger.With("port", name, "job", doc.JobID))
 }
 
-func (m *instance) check(ctx context.Context, name string) error {
-	_, err := m.settings(ctx, name)
-	return err
-}
-
 // XcvOpenPort opens a configuration channel.
 func (m *instance) XcvOpenPort(ctx context.Context, object string, granted spool.Access) (monitor.Xcv, error) {
-	config := ports.Config{UI: "tcpmonui", DecodePort: decodePort, DecodeName: portconfig.DecodeName, More: commands()}
+	config := ports.Config{UI: "tcpmonui", DecodePort: decodePort, DecodeName: portconfig.DecodeName, More: m.commands()}
 	ch, err := m.book.OpenChannel(ctx, config, object, granted)
 	if err != nil {
 		return nil, err
@@ -99,6 +112,7 @@ func (m *instance) XcvOpenPort(ctx context.Context, object string, granted spool
 // Shutdown drops the documents of this instance and forgets its ports.
 func (m *instance) Shutdown(context.Context) error {
 	m.book.Shutdown()
+	m.watchers.shutdown()
 	return nil
 }
 

@@ -18,8 +18,9 @@ import (
 // the common ones. Each takes its structures, and the JSON and plain names of
 // portconfig too: JSON holds no NUL and a name one, at its end; every structure holds
 // NULs before that, after the name that it begins with.
-func commands() map[string]ports.Command {
+func (m *instance) commands() map[string]ports.Command {
 	return map[string]ports.Command{
+		portconfig.ConfigPort:    {Admin: true, Run: m.configPort},
 		portconfig.DeletePort:    {Admin: true, Run: deletePort},
 		portconfig.GetConfigInfo: {Run: getConfigInfo},
 		"TestConnection":         {Admin: true, Run: testConnection},
@@ -124,6 +125,15 @@ func fromPortData(d tcpxcv.PortData) (portconfig.Config, error) {
 }
 
 func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+// configPort also tells who watches the port.
+func (m *instance) configPort(ctx context.Context, ch *ports.Channel, in []byte) ([]byte, error) {
+	name, err := ports.ConfigPort(ctx, ch, in)
+	if err == nil {
+		m.watchers.configured(name)
+	}
+	return nil, err
+}
 
 // deletePort takes DELETE_PORT_DATA_1 too.
 func deletePort(ctx context.Context, ch *ports.Channel, in []byte) ([]byte, error) {

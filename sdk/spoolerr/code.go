@@ -31,6 +31,7 @@ const (
 	CodeBusy               Code = 170
 	CodeAlreadyExists      Code = 183
 	CodeBadExeFormat       Code = 193
+	CodeNoData             Code = 232
 	CodeMoreData           Code = 234
 	CodeNoMoreItems        Code = 259
 	CodeOperationAborted   Code = 995
@@ -58,6 +59,10 @@ const (
 	CodePrintMonitorInUse            Code = 3008
 	CodePrinterHasJobsQueued         Code = 3009
 	CodePrinterNotFound              Code = 3012
+
+	CodeBidiSchemaReadOnly     Code = 13002
+	CodeBidiDeviceOffline      Code = 13004
+	CodeBidiSchemaNotSupported Code = 13005
 )
 
 // Error lets errors.Is(err, spoolerr.CodeBusy) ask for the code.

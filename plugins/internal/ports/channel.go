@@ -113,14 +113,20 @@ func addPort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
 }
 
 func configPort(ctx context.Context, ch *Channel, in []byte) ([]byte, error) {
+	_, err := ConfigPort(ctx, ch, in)
+	return nil, err
+}
+
+// ConfigPort is the common command of that name; it gives the port's.
+func ConfigPort(ctx context.Context, ch *Channel, in []byte) (name string, err error) {
 	c, err := ch.config.DecodePort(in)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if c.Name, err = ch.Only(c.Name); err != nil {
-		return nil, err
+		return "", err
 	}
-	return nil, ch.Book.Configure(ctx, c)
+	return c.Name, ch.Book.Configure(ctx, c)
 }
 
 // DeletePort is the common command of that name.

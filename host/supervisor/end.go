@@ -143,6 +143,8 @@ func (p *Process) cleanUp() {
 	<-p.connected
 	if p.run.processID() != 0 {
 		<-p.run.exited
+	} else {
+		p.run.box.end()
 	}
 	p.mu.Lock()
 	p.over = true

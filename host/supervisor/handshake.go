@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,9 @@ func readHandshake(r *bufio.Reader, socketDir string) (string, error) {
 	}
 	if err := checkHandshake(line, socketDir); err != nil {
 		return "", err
+	}
+	if runtime.GOOS == "windows" {
+		return line, nil
 	}
 	return line, checkSocket(strings.Split(line, "|")[3])
 }
@@ -67,10 +71,16 @@ func checkHandshake(line, socketDir string) error {
 		return handshakeError("go-plugin core protocol %s is not 1; rebuild it with the current sdk", spool.Quote(f[0]))
 	case f[1] != strconv.Itoa(wire.ProtocolVersion):
 		return handshakeError("protocol version %s is not %d; rebuild it with the current sdk", spool.Quote(f[1]), wire.ProtocolVersion)
+	case runtime.GOOS == "windows" && f[2] == "tcp": // go-plugin listens on nothing else there
+		if !strings.HasPrefix(f[3], "127.0.0.1:") {
+			return handshakeError("its address %s is not on this machine's loopback", spool.Quote(f[3]))
+		}
 	case f[2] != "unix":
 		return handshakeError("it listens on network %s; only a Unix socket is accepted", spool.Quote(f[2]))
 	case filepath.Dir(f[3]) != filepath.Clean(socketDir) || f[3] != filepath.Clean(f[3]):
 		return handshakeError("its address %s is not in the directory it was given", spool.Quote(f[3]))
+	}
+	switch {
 	case f[4] != "grpc":
 		return handshakeError("protocol %s is not grpc", spool.Quote(f[4]))
 	case len(f[5]) <= 50:

@@ -10,7 +10,8 @@ import (
 
 // Launcher starts processes from one operating-system thread that lives as long as the
 // host: a child's parent-death signal follows the thread that forked it, so a thread
-// that Go retired would take its children along.
+// that Go retired would take its children along. The thread has given up for ever what
+// no module may have (no_new_privs), and its children have it from the first instruction.
 type Launcher struct {
 	requests chan launch
 	done     chan struct{}
@@ -31,9 +32,14 @@ func (l *Launcher) Run(ctx context.Context) {
 	// Never unlocked: the thread ends with this goroutine, and what still runs dies with it.
 	runtime.LockOSThread()
 	defer close(l.done)
+	failed := privileges()
 	for {
 		select {
 		case r := <-l.requests:
+			if failed != nil {
+				r.result <- spoolerr.As(failed, spoolerr.Unavailable, "modules cannot be kept from gaining privileges")
+				continue
+			}
 			r.result <- r.cmd.Start()
 		case <-ctx.Done():
 			return

@@ -227,6 +227,26 @@ func (puppet) Data(ctx context.Context, name string, in []byte) ([]byte, error) 
 			return nil, err
 		}
 		return []byte(strconv.Itoa(cmd.Process.Pid)), nil
+	case "read":
+		return os.ReadFile(string(in))
+	case "identity":
+		groups, err := os.Getgroups()
+		return fmt.Appendf(nil, "%d %d %v", os.Geteuid(), os.Getegid(), groups), err
+	case "write":
+		return nil, os.WriteFile(filepath.Join(os.TempDir(), "file"), in, 0o600)
+	case "dial": // the host services
+		conn, err := net.Dial("unix", os.Getenv(wire.EnvHostAddr))
+		if err == nil {
+			conn.Close()
+		}
+		return nil, err
+	case "leave": // a grandchild that leaves the group and the session
+		cmd := exec.Command("/bin/sleep", "3600")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		return []byte(strconv.Itoa(cmd.Process.Pid)), nil
 	case "print":
 		n, _ := strconv.Atoi(string(in))
 		for i := range n {

@@ -26,6 +26,8 @@ type Orphan struct {
 	BootID      string `json:"boot_id"`
 	Name        string `json:"name"`
 	Incarnation uint64 `json:"incarnation"`
+	// Mark is a variable in the environment of the process and of what it started.
+	Mark string `json:"mark,omitempty"`
 }
 
 // NewOrphans keeps the record in dir.
@@ -36,10 +38,10 @@ func NewOrphans(dir string) (*Orphans, error) {
 	return &Orphans{dir: dir}, nil
 }
 
-// Record notes a process that was just started.
-func (o *Orphans) Record(pid int, name string, incarnation uint64) error {
+// Record notes a process that was just started, and the mark of what it starts.
+func (o *Orphans) Record(pid int, name string, incarnation uint64, mark string) error {
 	start, _ := startTime(pid)
-	data, err := json.Marshal(Orphan{PID: pid, Start: start, BootID: bootID(), Name: name, Incarnation: incarnation})
+	data, err := json.Marshal(Orphan{PID: pid, Start: start, BootID: bootID(), Name: name, Incarnation: incarnation, Mark: mark})
 	if err != nil {
 		return err
 	}
@@ -84,26 +86,30 @@ func (o *Orphans) End(ctx context.Context) ([]Orphan, error) {
 }
 
 func endOrphan(ctx context.Context, rec Orphan) (bool, error) {
-	if !ours(rec) {
+	if !ours(rec) && len(strays(rec.Mark)) == 0 {
 		return false, nil
 	}
-	limit := time.NewTimer(10 * time.Second)
-	defer limit.Stop()
+	const patience = 10 * time.Second
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		killGroup(rec.PID)
-		if !ours(rec) {
+		if ours(rec) {
+			killGroup(rec.PID)
+		}
+		if endStrays(limited, rec.Mark) && !ours(rec) {
 			return true, nil
 		}
 		select {
 		case <-poll.C:
-		case <-limit.C:
+		case <-limited.Done():
+			if ctx.Err() != nil {
+				return true, ctx.Err()
+			}
 			return true, spoolerr.New(spoolerr.Busy, 0,
 				"module %s of an earlier host (pid %d) cannot be ended; end it before starting the host, or it may print a second time",
 				rec.Name, rec.PID)
-		case <-ctx.Done():
-			return true, ctx.Err()
 		}
 	}
 }

@@ -55,7 +55,7 @@ func rewrite(t *testing.T, o *Orphans, incarnation uint64, change func(*Orphan))
 func TestOrphansEndsSurvivor(t *testing.T) {
 	o := newOrphans(t)
 	cmd := sleeper(t, "sleep 3600 & sleep 3600")
-	check(t, o.Record(cmd.Process.Pid, "left", 7))
+	check(t, o.Record(cmd.Process.Pid, "left", 7, ""))
 	found, err := o.End(deadline(t, 20*time.Second))
 	check(t, err)
 	if len(found) != 1 || found[0].Name != "left" || found[0].Incarnation != 7 || found[0].PID != cmd.Process.Pid {
@@ -74,7 +74,7 @@ func TestOrphansEndsSurvivor(t *testing.T) {
 func TestOrphansEndsLeaderlessGroup(t *testing.T) {
 	o := newOrphans(t)
 	cmd := sleeper(t, "sleep 3600 & echo")
-	check(t, o.Record(cmd.Process.Pid, "left", 8))
+	check(t, o.Record(cmd.Process.Pid, "left", 8, ""))
 	until(t, 5*time.Second, "the leader is gone", func() bool { return stateOf(cmd.Process.Pid) == "" })
 	if !groupAlive(cmd.Process.Pid) {
 		t.Fatal("no group left")
@@ -98,7 +98,7 @@ func TestOrphansSpares(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := newOrphans(t)
 			cmd := sleeper(t, "sleep 3600")
-			check(t, o.Record(cmd.Process.Pid, "other", 9))
+			check(t, o.Record(cmd.Process.Pid, "other", 9, ""))
 			rewrite(t, o, 9, change)
 			found, err := o.End(deadline(t, 20*time.Second))
 			if err != nil || len(found) != 0 {
@@ -127,7 +127,7 @@ func TestOrphansDamagedRecords(t *testing.T) {
 
 func TestForget(t *testing.T) {
 	o := newOrphans(t)
-	check(t, o.Record(os.Getpid(), "me", 1))
+	check(t, o.Record(os.Getpid(), "me", 1, ""))
 	o.Forget(1)
 	o.Forget(1)
 	if found, err := o.End(deadline(t, 5*time.Second)); err != nil || len(found) != 0 {

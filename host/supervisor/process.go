@@ -47,6 +47,11 @@ type Env struct {
 	Images   *Images
 	// RuntimeDir is a private directory with a short path, for sockets.
 	RuntimeDir string
+	// UserDir is where the private directories of modules of other users are, with a short
+	// path; it is made when the first one is. Empty: there can be none.
+	UserDir string
+	// Cgroups is where modules get cgroups of their own; nil is nowhere.
+	Cgroups *Cgroups
 	// Orphans records processes, so that a later host can end those this one leaves.
 	Orphans *Orphans
 	// StartTimeout bounds launch and handshake. StopGrace bounds each step of Stop: drain,
@@ -107,13 +112,19 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 		out: newOutput(e.Now, sink), connected: make(chan struct{}), served: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.stdout, p.stderr = &lineWriter{out: p.out}, &lineWriter{out: p.out}
-	if err := p.listen(spec, services); err != nil {
+	box, err := e.newBox(spec)
+	if err == nil {
+		if err = p.listen(spec, box, services); err != nil {
+			box.end()
+		}
+	}
+	if err != nil {
 		_ = image.Close()
 		return nil, err
 	}
 	spec.dir = p.dir
-	p.run = newModuleRunner(spec, e.Launcher, image, p.out, func(pid int) error {
-		return e.Orphans.Record(pid, spec.Name, spec.Incarnation)
+	p.run = newModuleRunner(spec, e.Launcher, image, box, p.out, func(pid int) error {
+		return e.Orphans.Record(pid, spec.Name, spec.Incarnation, box.mark)
 	})
 	p.client = plugin.NewClient(e.clientConfig(p, spec))
 	err = p.connect(ctx)
@@ -128,15 +139,26 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 }
 
 // listen makes the process's private directory and the socket of its host services.
-func (p *Process) listen(spec Spec, services func(grpc.ServiceRegistrar)) error {
-	p.dir = filepath.Join(p.env.RuntimeDir, strconv.FormatUint(spec.Incarnation, 36))
-	if err := os.MkdirAll(filepath.Join(p.dir, "tmp"), 0o700); err != nil {
+func (p *Process) listen(spec Spec, b *box, services func(grpc.ServiceRegistrar)) error {
+	base, err := p.env.privateDir(b)
+	if err != nil {
+		return spoolerr.Wrap(err, "module %s", spec.Name)
+	}
+	p.dir = filepath.Join(base, strconv.FormatUint(spec.Incarnation, 36))
+	b.mark = wire.EnvHostAddr + "=" + p.hostSocket()
+	tmp := filepath.Join(p.dir, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return spoolerr.As(err, spoolerr.Unavailable, "module %s: private directory", spec.Name)
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", p.hostSocket())
 	if err != nil {
 		_ = os.RemoveAll(p.dir)
 		return spoolerr.As(err, spoolerr.Unavailable, "module %s: socket of the host services", spec.Name)
+	}
+	if err := b.account.own(p.hostSocket(), tmp, p.dir); err != nil {
+		_ = l.Close()
+		_ = os.RemoveAll(p.dir)
+		return spoolerr.As(err, spoolerr.Unavailable, "module %s: private directory", spec.Name)
 	}
 	p.server = grpc.NewServer(grpc.MaxRecvMsgSize(wire.MaxRequest), grpc.MaxConcurrentStreams(64))
 	services(p.server)
@@ -173,7 +195,7 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
 			cmd.Env = append(environment(spec, p.hostSocket(), filepath.Join(p.dir, "tmp")), cmd.Env...)
 			p.run.cmd, p.run.socketDir = cmd, socketDir
-			return p.run, nil
+			return p.run, p.run.box.account.own(socketDir)
 		},
 	}
 }
@@ -198,5 +220,6 @@ func (p *Process) Err() error {
 	if reason != "" {
 		return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) was ended by the host: %s", p.name, p.PID, reason)
 	}
-	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s%s", p.name, p.PID, p.run.exitText(), p.out.panicText())
+	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s%s%s", p.name, p.PID,
+		p.run.exitText(), p.out.panicText(), p.run.box.deathText(p.run.peak(), p.out.lastWords()))
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -28,6 +30,7 @@ type moduleRunner struct {
 	spec      Spec
 	launcher  *Launcher
 	image     *os.File
+	box       *box
 	cmd       *exec.Cmd
 	socketDir string
 	out       *output
@@ -51,9 +54,9 @@ type moduleRunner struct {
 
 var _ runner.Runner = (*moduleRunner)(nil)
 
-func newModuleRunner(spec Spec, launcher *Launcher, image *os.File, out *output, started func(int) error) *moduleRunner {
+func newModuleRunner(spec Spec, launcher *Launcher, image *os.File, b *box, out *output, started func(int) error) *moduleRunner {
 	r := &moduleRunner{
-		spec: spec, launcher: launcher, image: image, out: out, started: started, exited: make(chan struct{}),
+		spec: spec, launcher: launcher, image: image, box: b, out: out, started: started, exited: make(chan struct{}),
 	}
 	r.handshake, r.handshakeW = io.Pipe()
 	r.noStderr, r.noStderrW = io.Pipe()
@@ -92,8 +95,12 @@ func (r *moduleRunner) Start(ctx context.Context) (retErr error) {
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = nil, stdoutW, stderrW
 	r.cmd.Dir = r.spec.dir
 	prepare(r.cmd, r.spec.Path, lifelineR, r.image)
+	r.box.attributes(r.cmd.SysProcAttr)
 	if err := r.launcher.start(ctx, r.cmd); err != nil {
-		return startError(r.spec.Path, err)
+		return r.startError(err)
+	}
+	if err := r.box.restrict(r.cmd.Process.Pid); err != nil {
+		r.box.note("NOT IN FORCE: %v", err)
 	}
 	r.launched(r.cmd.Process.Pid)
 	r.readers.Add(2)
@@ -142,12 +149,13 @@ func (r *moduleRunner) readStderr() {
 	r.out.consume(bufio.NewReader(r.stderr))
 }
 
-// reap waits for the end of the process, and ends with it whatever is left of its group
-// before the group's number can be given to anybody else.
+// reap waits for the end of the process, and ends with it whatever it has started: its
+// group before the group's number can be given to anybody else, and what left the group.
 func (r *moduleRunner) reap() {
 	pid := r.processID()
-	awaitExit(pid)
+	awaitExit(r.cmd)
 	killGroup(pid)
+	r.box.end()
 	r.mu.Lock() // no Kill may use the number once Wait has freed it
 	_ = r.cmd.Wait()
 	r.state = r.cmd.ProcessState
@@ -225,6 +233,16 @@ func (r *moduleRunner) endedAlone() (how string, ok bool) {
 	return r.state.String(), true
 }
 
+// peak is the most memory that the process had, in bytes; 0 if it is not known.
+func (r *moduleRunner) peak() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == nil {
+		return 0
+	}
+	return peak(r.state)
+}
+
 // setBadHandshake notes what is wrong with the handshake, but not that a module which the
 // host killed gave none.
 func (r *moduleRunner) setBadHandshake(err error) {
@@ -268,14 +286,20 @@ func (r *moduleRunner) HostToPlugin(network, addr string) (string, string, error
 	return network, addr, nil
 }
 
-func startError(path string, err error) error {
+func (r *moduleRunner) startError(err error) error {
 	var own *spoolerr.Error
 	if errors.As(err, &own) {
 		return err
 	}
+	if u := r.box.account; u != nil && errors.Is(err, fs.ErrPermission) {
+		return &spoolerr.Error{
+			Kind: spoolerr.Denied, Code: spoolerr.CodeAccessDenied, Err: err,
+			Message: fmt.Sprintf("module %s cannot be executed by user %s; let that user read and execute it (chmod o+rx), or choose another user", r.spec.Path, u.name),
+		}
+	}
 	return &spoolerr.Error{
 		Kind: spoolerr.Unavailable, Code: spoolerr.CodeBadExeFormat,
-		Message: fmt.Sprintf("module %s cannot be executed; is it built for this system?", path), Err: err,
+		Message: fmt.Sprintf("module %s cannot be executed; is it built for this system?", r.spec.Path), Err: err,
 	}
 }
 
@@ -285,7 +309,9 @@ func environment(spec Spec, hostAddr, tmp string) []string {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"TMPDIR=" + tmp,
 		wire.EnvHostAddr + "=" + hostAddr,
-		wire.EnvLifeline + "=" + strconv.Itoa(wire.LifelineFD),
+	}
+	if runtime.GOOS != "windows" { // where no descriptors are inherited and the job object does it
+		env = append(env, wire.EnvLifeline+"="+strconv.Itoa(wire.LifelineFD))
 	}
 	for _, name := range []string{"LANG", "LC_ALL", "TZ"} {
 		if v, ok := os.LookupEnv(name); ok {

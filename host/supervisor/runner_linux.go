@@ -23,9 +23,9 @@ func prepare(cmd *exec.Cmd, _ string, lifeline, image *os.File) {
 
 // awaitExit returns when the process has ended, without reaping it: its number, and that
 // of its group, stay taken.
-func awaitExit(pid int) {
+func awaitExit(cmd *exec.Cmd) {
 	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
 			return
 		}

@@ -13,4 +13,6 @@ func prepare(cmd *exec.Cmd, path string, lifeline, image *os.File) {
 	setGroup(cmd, lifeline, image)
 }
 
-func awaitExit(int) {}
+// awaitExit returns when the process has ended. It reaps it: this system cannot wait
+// without, and so for a moment a Kill may be sent to a number that is free again.
+func awaitExit(cmd *exec.Cmd) { _ = cmd.Wait() }

@@ -54,7 +54,7 @@ type stage struct {
 
 // fakeProcess ends when its run.exited is closed, and has nothing to release.
 func fakeProcess() *Process {
-	p := &Process{done: make(chan struct{}), run: &moduleRunner{exited: make(chan struct{})}}
+	p := &Process{done: make(chan struct{}), run: &moduleRunner{exited: make(chan struct{}), box: &box{}}}
 	p.out = newOutput(time.Now, nil)
 	return p
 }

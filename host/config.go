@@ -15,6 +15,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/host/supervisor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -30,6 +31,11 @@ type Config struct {
 	Operators string
 	// Limits are the deadlines of calls to modules.
 	Limits portmon.Limits
+	// Modules says what module processes may be and take, unless it is said of a monitor.
+	Modules supervisor.Limits
+	// Cgroup is the cgroup below which modules get theirs, as a directory; empty is the
+	// host's own.
+	Cgroup string
 	// Retention says how long finished jobs are kept.
 	Retention job.Retention
 	// RegistryLimit bounds what one monitor may store for one spooler, in bytes.
@@ -73,6 +79,15 @@ type file struct {
 	CUPSBackends     []string `hcl:"cups_backends,optional"`
 	RegistryLimit    *int64   `hcl:"registry_limit"`
 	History          *history `hcl:"history,block"`
+	Modules          *modules `hcl:"modules,block"`
+}
+
+type modules struct {
+	User      *string `hcl:"user"`
+	Memory    *string `hcl:"memory"`
+	Processes *int64  `hcl:"processes"`
+	Files     *int64  `hcl:"files"`
+	Cgroup    *string `hcl:"cgroup"`
 }
 
 type history struct {
@@ -157,6 +172,11 @@ func (f *file) apply(cfg *Config, at places) error {
 		}
 		cfg.RegistryLimit = *f.RegistryLimit
 	}
+	if f.Modules != nil {
+		if err := f.Modules.apply(cfg, at); err != nil {
+			return err
+		}
+	}
 	if f.History == nil {
 		f.History = &history{}
 	}
@@ -176,6 +196,30 @@ func (f *file) apply(cfg *Config, at places) error {
 		}
 	}
 	return nil
+}
+
+func (m *modules) apply(cfg *Config, at places) error {
+	set(&cfg.Modules.User, m.User)
+	set(&cfg.Cgroup, m.Cgroup)
+	if cfg.Cgroup != "" && !filepath.IsAbs(cfg.Cgroup) {
+		return spoolerr.New(spoolerr.Invalid, 0, "%s: cgroup: %q is not an absolute path, such as /sys/fs/cgroup/spoolhost", at.of("modules.cgroup"), cfg.Cgroup)
+	}
+	if m.Memory != nil {
+		bytes, err := supervisor.ParseSize(*m.Memory)
+		if err == nil {
+			err = supervisor.Limits{MemoryBytes: bytes}.Check()
+		}
+		if err != nil {
+			return spoolerr.Wrap(err, "%s: memory", at.of("modules.memory"))
+		}
+		cfg.Modules.MemoryBytes = bytes
+	}
+	set(&cfg.Modules.Processes, m.Processes)
+	if err := (supervisor.Limits{Processes: cfg.Modules.Processes}).Check(); err != nil {
+		return spoolerr.Wrap(err, "%s: processes", at.of("modules.processes"))
+	}
+	set(&cfg.Modules.Files, m.Files)
+	return spoolerr.Wrap(supervisor.Limits{Files: cfg.Modules.Files}.Check(), "%s: files", at.of("modules.files"))
 }
 
 func set[T any](to *T, from *T) {

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/spoolhost/spoolhost/host/supervisor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -31,6 +32,13 @@ history {
   age   = "48h"
   count = 5
 }
+modules {
+  user      = "lp"
+  memory    = "512MiB"
+  processes = 64
+  files     = 256
+  cgroup    = "/sys/fs/cgroup/spoolhost"
+}
 `
 
 func TestConfig(t *testing.T) {
@@ -46,6 +54,9 @@ func TestConfig(t *testing.T) {
 		c.Limits.Call != 10*time.Second || c.Limits.Resource != 2*time.Minute || c.Limits.Grace != 1500*time.Millisecond ||
 		c.LocalDirectories[0] != "/srv/print" || c.CUPSBackends[0] != "/opt/backends" || c.RegistryLimit != 1<<20 || c.Retention.Age != 48*time.Hour || c.Retention.Count != 5 {
 		t.Errorf("%+v", c)
+	}
+	if want := (supervisor.Limits{User: "lp", MemoryBytes: 512 << 20, Processes: 64, Files: 256}); c.Modules != want || c.Cgroup != "/sys/fs/cgroup/spoolhost" {
+		t.Errorf("modules %+v, cgroup %q", c.Modules, c.Cgroup)
 	}
 }
 
@@ -70,6 +81,14 @@ func TestConfigErrors(t *testing.T) {
 		"\nregistry_limit = 0":                            "registry_limit",
 		"\nregistry_limit = 1.5":                          "",
 		"\nhistory { age = \"soon\" }":                    "age",
+		"\nmodules { memory = \"much\" }":                 "memory",
+		"\nmodules { memory = \"5MB\" }":                  "memory",
+		"\nmodules { memory = \"1KiB\" }":                 "memory",
+		"\nmodules { processes = 1 }":                     "processes",
+		"\nmodules { processes = \"x\" }":                 "number",
+		"\nmodules { files = -1 }":                        "files",
+		"\nmodules { cgroup = \"relative\" }":             "cgroup",
+		"\nmodules { usr = \"lp\" }":                      "usr",
 		"\nhistory { count = -1 }":                        "",
 		"\nhistory {}\nhistory {}":                        "history",
 		"\nhistory \"label\" {}":                          "",

@@ -43,6 +43,8 @@ type Host struct {
 	modules  *catalog.Modules
 	node     *spooler.Spooler
 	runtime  string
+	users    string // the directory for modules of other users
+	cgroups  *supervisor.Cgroups
 
 	ready chan struct{}
 	mu    sync.Mutex
@@ -94,6 +96,10 @@ func (h *Host) open() (err error) {
 	if h.orphans, err = supervisor.NewOrphans(filepath.Join(h.cfg.Data, "modules")); err != nil {
 		return err
 	}
+	h.cgroups = supervisor.OpenCgroups(h.cfg.Cgroup, ownDirectory(h.cfg.Data))
+	if h.users, err = userDir(h.cfg.Data); err != nil {
+		return err
+	}
 	h.runtime, err = runtimeDir(h.cfg.Data)
 	return err
 }
@@ -103,12 +109,14 @@ func (h *Host) assemble(ctx context.Context) error {
 	h.launcher = supervisor.NewLauncher()
 	env := &supervisor.Env{
 		Launcher: h.launcher, Images: supervisor.NewImages(), RuntimeDir: h.runtime, Orphans: h.orphans,
+		UserDir: h.users, Cgroups: h.cgroups,
 		StartTimeout: h.cfg.Limits.Call, StopGrace: h.cfg.Limits.Grace, Now: h.cfg.Now,
 	}
 	var problems []catalog.Problem
 	var err error
 	h.catalog, problems, err = catalog.Open(ctx, catalog.Config{
 		Store: h.store, Env: env, Builtins: h.cfg.Builtins, CallTimeout: h.cfg.Limits.Call, Now: h.cfg.Now,
+		Limits: h.cfg.Modules,
 	})
 	if err != nil {
 		return err
@@ -268,7 +276,10 @@ func (h *Host) endOrphans(ctx context.Context) error {
 			Text: fmt.Sprintf("the module of monitor %s (pid %d) had outlived an earlier host and was ended", spool.Quote(o.Name), o.PID),
 		})
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return h.cgroups.Sweep(ctx)
 }
 
 func (h *Host) listen(ctx context.Context) (listeners []net.Listener, httpListener net.Listener, retErr error) {
@@ -318,6 +329,10 @@ func (h *Host) Close() error {
 	// Once only: after the lock is given back, the directory is the next host's.
 	if h.runtime != "" {
 		errs = append(errs, os.RemoveAll(h.runtime))
+		if h.users != "" {
+			errs = append(errs, os.RemoveAll(h.users))
+		}
+		h.cgroups.Close()
 		h.runtime = ""
 	}
 	if h.lock != nil {

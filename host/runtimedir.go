@@ -21,8 +21,7 @@ const maxSocketDir = 55
 func runtimeDir(data string) (string, error) {
 	dir := filepath.Join(data, "run")
 	if len(dir) > maxSocketDir {
-		sum := sha256.Sum256([]byte(data))
-		dir = filepath.Join(os.TempDir(), "spoolhost-"+strconv.Itoa(os.Getuid())+"-"+hex.EncodeToString(sum[:6]))
+		dir = filepath.Join(os.TempDir(), ownDirectory(data))
 	}
 	if len(dir) > maxSocketDir {
 		return "", spoolerr.New(spoolerr.Invalid, 0,
@@ -36,4 +35,26 @@ func runtimeDir(data string) (string, error) {
 		return "", spoolerr.As(err, spoolerr.Unavailable, "runtime directory %s", dir)
 	}
 	return dir, nil
+}
+
+// userDir says where the sockets of modules that run as another user are: outside the data
+// directory, which nobody else may enter, and where only root can put anything. It is made
+// when it is needed; what is left of a host that was killed is removed.
+func userDir(data string) (string, error) {
+	const run = "/run"
+	if info, err := os.Stat(run); os.Geteuid() != 0 || err != nil || !info.IsDir() {
+		return "", nil
+	}
+	dir := filepath.Join(run, ownDirectory(data))
+	if err := os.RemoveAll(dir); err != nil {
+		return "", spoolerr.As(err, spoolerr.Unavailable, "directory for sockets %s cannot be emptied", dir)
+	}
+	return dir, nil
+}
+
+// ownDirectory is a name that follows from the data directory, so that the next host finds
+// what this one may leave.
+func ownDirectory(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return "spoolhost-" + strconv.Itoa(os.Getuid()) + "-" + hex.EncodeToString(sum[:6])
 }

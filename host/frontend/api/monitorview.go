@@ -47,6 +47,10 @@ func addProcess(m *apiv1.Monitor, spoolerName string, v spooler.MonitorView) {
 	p := &apiv1.Process{
 		Pid: int32(v.Process.PID), Spoolers: []string{spoolerName}, Incarnation: v.Process.Incarnation,
 		StartedAt: stamp(v.Process.Started), Restarts: v.Restarts, Handles: uint32(v.Handles),
+		Confinement: v.Process.Confinement(),
+	}
+	if u, ok := v.Process.Usage(); ok {
+		p.MemoryBytes, p.CpuTime, p.OpenFiles = u.MemoryBytes, durationpb.New(u.CPU), uint32(u.Files)
 	}
 	for _, l := range v.Log {
 		p.Log = append(p.Log, l.Time.UTC().Format("15:04:05.000")+" "+l.Level+" "+l.Text)

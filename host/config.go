@@ -27,6 +27,8 @@ type Config struct {
 	Listen []string
 	// HTTP is the address of health and metrics, "HOST:PORT"; empty for none.
 	HTTP string
+	// IPP is the Internet Printing Protocol.
+	IPP IPP
 	// Operators is the name of the group whose members operate; empty for none.
 	Operators string
 	// Limits are the deadlines of calls to modules.
@@ -80,6 +82,7 @@ type file struct {
 	RegistryLimit    *int64   `hcl:"registry_limit"`
 	History          *history `hcl:"history,block"`
 	Modules          *modules `hcl:"modules,block"`
+	IPP              *ippFile `hcl:"ipp,block"`
 }
 
 type modules struct {
@@ -176,6 +179,9 @@ func (f *file) apply(cfg *Config, at places) error {
 		if err := f.Modules.apply(cfg, at); err != nil {
 			return err
 		}
+	}
+	if err := f.IPP.apply(&cfg.IPP, at); err != nil {
+		return err
 	}
 	if f.History == nil {
 		f.History = &history{}

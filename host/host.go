@@ -46,9 +46,10 @@ type Host struct {
 	users    string // the directory for modules of other users
 	cgroups  *supervisor.Cgroups
 
-	ready chan struct{}
-	mu    sync.Mutex
-	addrs []string
+	ready    chan struct{}
+	mu       sync.Mutex
+	addrs    []string
+	ippAddrs []string
 }
 
 // New opens the data directory and reads what is in it. It starts nothing. What cannot be
@@ -199,6 +200,15 @@ func (h *Host) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ippServer, err := h.openIPP(ctx)
+	if err != nil {
+		for _, l := range append(listeners, httpListener) {
+			if l != nil {
+				_ = l.Close()
+			}
+		}
+		return err
+	}
 	server := api.New(api.Config{
 		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{h.node} },
 		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Dialogues: h.dialogues(),
@@ -228,6 +238,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if httpListener != nil {
 		start(&infrastructure, "http", func() error { return h.serveHTTP(last, httpListener) })
 	}
+	h.serveIPP(ippServer, func(fn func() error) { start(&infrastructure, "ipp", fn) })
 	h.awaitReady(working)
 	select {
 	case <-ctx.Done():
@@ -236,6 +247,7 @@ func (h *Host) Run(ctx context.Context) error {
 	h.note(eventlog.HostStopping, "the host is stopping")
 	stopWork()
 	work.Wait()
+	ippServer.stop()
 	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	server.Close(closing)
 	cancel()

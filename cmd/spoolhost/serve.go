@@ -38,8 +38,8 @@ const serveExample = `  # For trying out
   spoolhost serve --data ~/spool --listen unix:/tmp/spool.sock --listen 127.0.0.1:6310 --http 127.0.0.1:6311`
 
 type serveFlags struct {
-	config, data, http, logLevel string
-	listen                       []string
+	config, data, http, ipp, logLevel string
+	listen                            []string
 }
 
 func newServeCommand() *cobra.Command {
@@ -60,10 +60,12 @@ func newServeCommand() *cobra.Command {
 	flags.StringVar(&f.data, "data", "", "data directory (default /var/lib/spoolhost for root, else below $XDG_STATE_HOME)")
 	flags.StringArrayVar(&f.listen, "listen", nil, "address of the API, unix:PATH or HOST:PORT; may be repeated (default "+defaultAddr()+")")
 	flags.StringVar(&f.http, "http", "", "address of health and metrics, HOST:PORT (default none)")
+	flags.StringVar(&f.ipp, "ipp", "", "address of IPP for print dialogs, HOST:PORT, or none (default "+host.DefaultIPP+")")
 	flags.StringVar(&f.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	completeFlag(cmd, "log-level", cobra.FixedCompletions([]string{"trace", "debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "listen", cobra.NoFileCompletions)
 	completeFlag(cmd, "http", cobra.NoFileCompletions)
+	completeFlag(cmd, "ipp", cobra.NoFileCompletions)
 	return cmd
 }
 
@@ -91,6 +93,7 @@ func (f serveFlags) hostConfig(log io.Writer) (host.Config, error) {
 	if f.http != "" {
 		cfg.HTTP = f.http
 	}
+	f.setIPP(&cfg.IPP)
 	level := hclog.LevelFromString(f.logLevel)
 	if level == hclog.NoLevel {
 		return cfg, usagef("log level %q is unknown; use trace, debug, info, warn or error", f.logLevel)
@@ -103,6 +106,19 @@ func (f serveFlags) hostConfig(log io.Writer) (host.Config, error) {
 	}
 	cfg.BuiltinModules, err = builtinModules()
 	return cfg, err
+}
+
+// setIPP makes the host reachable for print dialogs of its machine, if it is not told
+// otherwise. Only an address that somebody asked for must be free.
+func (f serveFlags) setIPP(cfg *host.IPP) {
+	switch {
+	case f.ipp == "none":
+		*cfg = host.IPP{}
+	case f.ipp != "":
+		cfg.Listen = []string{f.ipp}
+	case cfg.Listen == nil:
+		cfg.Listen, cfg.Optional = []string{host.DefaultIPP}, true
+	}
 }
 
 // defaultData is where a host keeps everything if it is not told.
@@ -140,8 +156,8 @@ func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
 		defer close(announced)
 		select {
 		case <-h.Ready():
-			fmt.Fprintf(out, "spoolhost is ready: %s, data %s, %d monitors, %d printers\n",
-				join(h.Addrs()), cfg.Data, len(cfg.Builtins), len(h.Node().Printers()))
+			fmt.Fprintf(out, "spoolhost is ready: %s%s, data %s, %d monitors, %d printers\n",
+				join(h.Addrs()), ippText(h.IPPAddrs()), cfg.Data, len(cfg.Builtins), len(h.Node().Printers()))
 		case <-ctx.Done():
 		}
 	}()
@@ -152,6 +168,13 @@ func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
 		return nil
 	}
 	return err
+}
+
+func ippText(addrs []string) string {
+	if len(addrs) == 0 {
+		return ""
+	}
+	return ", ipp at " + join(addrs)
 }
 
 func join(addrs []string) string {

@@ -17,6 +17,7 @@ const (
 	DocumentMissing   ID = 111
 	OrphanModuleEnded ID = 120
 	EventsNotWritten  ID = 130
+	AddressTaken      ID = 131
 )
 
 // Events of monitors and their modules.
@@ -46,14 +47,15 @@ const (
 
 // Events of printers.
 const (
-	PrinterAdded   ID = 400
-	PrinterChanged ID = 401
-	PrinterPaused  ID = 402
-	PrinterResumed ID = 403
-	PrinterPurged  ID = 404
-	PrinterDeleted ID = 405
-	PrinterOnline  ID = 406
-	PrinterMissing ID = 407
+	PrinterAdded    ID = 400
+	PrinterChanged  ID = 401
+	PrinterPaused   ID = 402
+	PrinterResumed  ID = 403
+	PrinterPurged   ID = 404
+	PrinterDeleted  ID = 405
+	PrinterOnline   ID = 406
+	PrinterMissing  ID = 407
+	PrinterIdentify ID = 408
 )
 
 // Events of jobs.
@@ -88,6 +90,7 @@ func ids() []idName {
 		{DocumentMissing, "document missing"},
 		{OrphanModuleEnded, "orphan module ended"},
 		{EventsNotWritten, "events not written"},
+		{AddressTaken, "address taken"},
 		{MonitorStarted, "monitor started"},
 		{MonitorExited, "monitor exited"},
 		{MonitorRestarting, "monitor restarting"},
@@ -113,6 +116,7 @@ func ids() []idName {
 		{PrinterDeleted, "printer deleted"},
 		{PrinterOnline, "printer online"},
 		{PrinterMissing, "printer missing"},
+		{PrinterIdentify, "printer identify"},
 		{JobAccepted, "job accepted"},
 		{JobAttemptStarted, "job attempt started"},
 		{JobAttemptEnded, "job attempt ended"},

@@ -16,6 +16,9 @@ type Edit struct {
 	NotBefore *time.Time
 	Hold      *bool
 	Ticket    []byte
+	// PartName names document Part, counted from 0.
+	Part     int
+	PartName *string
 }
 
 func edit(j *Job, e Edit) (*Job, error) {
@@ -29,6 +32,12 @@ func edit(j *Job, e Edit) (*Job, error) {
 	assign(&j.NotBefore, e.NotBefore)
 	if e.Ticket != nil {
 		j.Ticket = e.Ticket
+	}
+	if e.PartName != nil {
+		if j.Documents = append([]Part(nil), j.Parts()...); e.Part < 0 || e.Part >= len(j.Documents) {
+			return nil, spoolerr.New(spoolerr.NotFound, 0, "job %d has no document %d", j.ID, e.Part+1)
+		}
+		j.Documents[e.Part].Name = *e.PartName
 	}
 	switch {
 	case e.Hold == nil:

@@ -10,29 +10,52 @@ import (
 // advance goes on to the next document, or to the first of the next copy; false if the
 // last one has printed.
 func (j *Job) advance() bool {
-	switch {
-	case j.At+1 < len(j.Documents):
-		j.At++
-	case j.CopiesDone+1 < j.Copies:
-		j.CopiesDone++
-		j.At = 0
-	default:
-		return false
+	if j.seek(j.At + 1) {
+		return true
 	}
-	j.present()
-	return true
+	if j.CopiesDone+1 < j.Copies {
+		j.CopiesDone++
+		return j.seek(0) || len(j.Documents) == 0
+	}
+	return false
 }
 
 // rewind goes back to the first document of the first copy.
 func (j *Job) rewind() {
-	j.At, j.CopiesDone = 0, 0
-	j.present()
+	j.CopiesDone = 0
+	j.seek(0)
 }
 
-func (j *Job) present() {
-	if j.At < len(j.Documents) {
-		j.Document = j.Documents[j.At].Ref
+// seek makes the first document from a place on that is not cancelled the one to print.
+func (j *Job) seek(from int) bool {
+	for i := from; i < len(j.Documents); i++ {
+		if !j.Documents[i].Cancelled {
+			j.At, j.Document = i, j.Documents[i].Ref
+			return true
+		}
 	}
+	return false
+}
+
+// cancelPart cancels one document of a job that does not print, counted from 0. A job
+// without another document is cancelled as a whole.
+func cancelPart(j *Job, n int, now time.Time) (*Job, error) {
+	switch {
+	case j.State.Final() || j.State == Printing:
+		return nil, wrongState(j, "have a document cancelled")
+	case n < 0 || n >= len(j.Parts()):
+		return nil, spoolerr.New(spoolerr.NotFound, 0, "job %d has no document %d", j.ID, n+1)
+	case len(j.Documents) == 0:
+		return cancel(j, "its document was cancelled", now)
+	case n < j.At || j.Documents[n].Cancelled:
+		return nil, spoolerr.New(spoolerr.Precondition, 0, "document %d of job %d has ended already", n+1, j.ID)
+	}
+	j = j.clone()
+	j.Documents[n].Cancelled = true
+	if n == j.At && j.State != Incoming && !j.advance() {
+		return finish(j, Cancelled, "its documents were cancelled", now), nil
+	}
+	return j, nil
 }
 
 // add gives an incoming job another document.
@@ -46,7 +69,7 @@ func add(j *Job, p Part, now time.Time) (*Job, error) {
 	j = j.clone()
 	j.Documents = append(j.Documents, p)
 	j.Touched = now
-	j.present()
+	j.seek(0)
 	return j, nil
 }
 
@@ -58,7 +81,7 @@ func complete(j *Job, now time.Time) (*Job, error) {
 	}
 	j = j.clone()
 	switch {
-	case len(j.Documents) == 0:
+	case !j.seek(0):
 		return finish(j, Cancelled, "closed without a document", now), nil
 	case j.HoldAfter != "":
 		j.State, j.Reason = Held, j.HoldAfter
@@ -100,6 +123,11 @@ func (q *Queue) Complete(ctx context.Context, id uint64) (*Job, error) {
 // Abandon ends the incoming of a job whose submitter has gone.
 func (q *Queue) Abandon(ctx context.Context, id uint64) (*Job, error) {
 	return q.change(ctx, id, func(j *Job) (*Job, error) { return abandon(j, q.now()) })
+}
+
+// CancelPart cancels one document of a job that does not print, counted from 0.
+func (q *Queue) CancelPart(ctx context.Context, id uint64, n int) (*Job, error) {
+	return q.change(ctx, id, func(j *Job) (*Job, error) { return cancelPart(j, n, q.now()) })
 }
 
 // Touch notes that an incoming job's submitter was heard of.

@@ -155,6 +155,8 @@ type Part struct {
 	Name string `json:"name,omitempty"`
 	// Format is the media type that was declared, or found in the data.
 	Format string `json:"format,omitempty"`
+	// Cancelled documents do not print.
+	Cancelled bool `json:"cancelled,omitempty"`
 }
 
 // MaxDocuments bounds the documents of one job.

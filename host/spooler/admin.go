@@ -83,7 +83,7 @@ func (s *Spooler) PausePrinter(ctx context.Context, name string) error {
 // ResumePrinter undoes PausePrinter.
 func (s *Spooler) ResumePrinter(ctx context.Context, name string) error {
 	return s.changePrinter(ctx, name, func(r record) (record, error) {
-		r.Paused = false
+		r.Paused, r.Message = false, ""
 		return r, nil
 	}, eventlog.PrinterResumed, "was resumed")
 }

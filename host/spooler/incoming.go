@@ -127,6 +127,11 @@ func (s *Spooler) EditJob(ctx context.Context, id uint64, e job.Edit, by string)
 			return err
 		}
 	}
+	if e.PartName != nil {
+		if err := checkText("the document's name", *e.PartName); err != nil {
+			return err
+		}
+	}
 	if e.Priority != nil {
 		if err := checkPriority(*e.Priority); err != nil {
 			return err
@@ -143,6 +148,24 @@ func (s *Spooler) EditJob(ctx context.Context, id uint64, e job.Edit, by string)
 	return s.act(ctx, eventlog.JobChanged, "changed by "+by, func(ctx context.Context) (*job.Job, error) {
 		return s.cfg.Queue.Edit(ctx, id, e)
 	})
+}
+
+// CancelDocument cancels one document of a job that does not print, counted from 1.
+func (s *Spooler) CancelDocument(ctx context.Context, id uint64, number int, by string) error {
+	return s.act(ctx, eventlog.JobChanged, fmt.Sprintf("document %d cancelled by %s", number, by), func(ctx context.Context) (*job.Job, error) {
+		return s.cfg.Queue.CancelPart(ctx, id, number-1)
+	})
+}
+
+// IdentifyPrinter tells operators which printer somebody looks for.
+func (s *Spooler) IdentifyPrinter(name, by, message string) error {
+	p, err := s.findPrinter(name)
+	if err != nil {
+		return err
+	}
+	s.event(eventlog.PrinterIdentify, eventlog.Info, eventlog.Printer, p.Name,
+		fmt.Sprintf("%s asks printer %s to show itself: %s", by, spool.Quote(p.Name), spool.Quote(message)))
+	return nil
 }
 
 // PromoteJob lets a job print next.

@@ -28,6 +28,8 @@ type Settings struct {
 	KeepPrinted       *bool
 	// Rejecting takes no new jobs; HoldNew takes and holds them.
 	Rejecting, HoldNew *bool
+	// Message is what an operator says of the printer's state, such as why it is paused.
+	Message *string
 	// Formats are the media types the printer takes; empty is every known one.
 	Formats []string
 	// Allow and Deny name who may print: users, and groups as "@NAME". Without Allow
@@ -49,6 +51,7 @@ type record struct {
 	Paused            bool
 	Rejecting         bool
 	HoldNew           bool
+	Message           string
 	Formats           []string
 	Allow, Deny       []string
 	Description       []byte
@@ -90,6 +93,7 @@ func (r record) apply(set Settings) (record, error) {
 	assign(&r.Rules.KeepPrinted, set.KeepPrinted)
 	assign(&r.Rejecting, set.Rejecting)
 	assign(&r.HoldNew, set.HoldNew)
+	assign(&r.Message, set.Message)
 	replace(&r.Formats, set.Formats)
 	replace(&r.Allow, set.Allow)
 	replace(&r.Deny, set.Deny)
@@ -132,7 +136,7 @@ func (r record) check() error {
 		}
 		seen[spool.Fold(p)] = true
 	}
-	for _, text := range []string{r.Comment, r.Location} {
+	for _, text := range []string{r.Comment, r.Location, r.Message} {
 		if err := checkText("printer "+spool.Quote(r.Name)+": comment or location", text); err != nil {
 			return err
 		}
@@ -206,6 +210,7 @@ func (r record) values() []registry.Value {
 		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint32("Paused", flag(r.Paused)),
 		registry.Uint32("Rejecting", flag(r.Rejecting)), registry.Uint32("HoldNewJobs", flag(r.HoldNew)),
 		registry.Strings("Formats", r.Formats...), registry.Strings("AllowUsers", r.Allow...), registry.Strings("DenyUsers", r.Deny...),
+		registry.String("Message", r.Message),
 		registry.Bytes("Description", r.Description),
 		registry.Uint64("Created", uint64(r.Created.UnixNano())),
 	}
@@ -240,6 +245,7 @@ func parseRecord(name string, values []registry.Value) record {
 	r.Rejecting, r.HoldNew = rejecting != 0, holdNew != 0
 	text("comment", &r.Comment)
 	text("location", &r.Location)
+	text("message", &r.Message)
 	text("policy", &policy)
 	number("maxattempts", &r.Rules.MaxAttempts)
 	number("priority", &r.Priority)
@@ -264,6 +270,9 @@ func (s *Spooler) loadPrinters(ctx context.Context) error {
 		return err
 	}
 	return s.hive.Walk(ctx, printersKey, func(e hostregistry.Entry) error {
+		if e.Path == printersKey {
+			s.standard = defaultOf(e.Values)
+		}
 		name, ok := strings.CutPrefix(e.Path, printersKey+`\`)
 		if !ok || strings.Contains(name, `\`) {
 			return nil // the root itself, or a key below a printer

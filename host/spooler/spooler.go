@@ -58,6 +58,7 @@ type Spooler struct {
 	mu       sync.Mutex
 	stopping bool
 	printers map[string]*printer // by folded name
+	standard string              // the printer that was made the default, or empty
 	ports    map[string]*port    // by folded name
 	units    map[string]*unit    // by folded monitor name
 	pending  map[string]bool     // names of ports being added or deleted

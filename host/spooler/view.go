@@ -135,7 +135,7 @@ func (s *Spooler) printerState(pr *printer) (state, reason string) {
 	case counts["printing"] > 0:
 		return "printing", reason
 	case pr.Paused:
-		return "paused", reason
+		return "paused", cmp.Or(pr.Message, reason)
 	case counts["missing"] == len(pr.Ports):
 		return "missing", reason
 	case counts["idle"]+counts["closed"] == 0:
@@ -263,4 +263,49 @@ func (s *Spooler) State() string {
 		return "online-incomplete"
 	}
 	return "online"
+}
+
+// Condition is how one port of a printer stands.
+type Condition struct {
+	Port string
+	// State is a port's, see PortView; Monitor is how its monitor stands.
+	State, Monitor string
+	// Device is what the monitor's SetPort said.
+	Device spool.PortStatus
+}
+
+// Conditions gives how the ports of a printer stand.
+func (s *Spooler) Conditions(printer string) []Condition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pr := s.lookup(printer)
+	if pr == nil {
+		return nil
+	}
+	list := make([]Condition, 0, len(pr.Ports))
+	for _, name := range pr.Ports {
+		p := s.port(name)
+		c := Condition{Port: p.name, Device: p.status}
+		c.State, _ = s.portState(p)
+		if p.unit != nil {
+			c.Monitor = string(p.unit.state)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// PrinterNames gives the names of all printers in order.
+func (s *Spooler) PrinterNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	folded := make([]string, 0, len(s.printers))
+	for key := range s.printers {
+		folded = append(folded, key)
+	}
+	slices.Sort(folded)
+	for i, key := range folded {
+		folded[i] = s.printers[key].Name
+	}
+	return folded
 }

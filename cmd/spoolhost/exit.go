@@ -24,6 +24,7 @@ const (
 	exitUnavailable = 6
 	exitConflict    = 7
 	exitNotPrinted  = 8
+	exitRuleBroken  = 9
 	exitInterrupted = 130
 )
 
@@ -37,6 +38,7 @@ const exitCodesHelp = `Exit codes:
     6  unavailable: the host, or what it needs for this, cannot be reached
     7  conflict: it exists, is in use, or is in the wrong state
     8  print --wait: the job was cancelled, failed or held
+    9  module verify: the module breaks a rule
   130  interrupted`
 
 // ranError marks an error that a command's own code returned. Any other error that
@@ -105,6 +107,10 @@ func exitCode(err error) int {
 	if errors.As(err, &notPrinted) {
 		return exitNotPrinted
 	}
+	var broken *brokenRulesError
+	if errors.As(err, &broken) {
+		return exitRuleBroken
+	}
 	return kindExitCode(spoolerr.KindOf(err))
 }
 
@@ -157,6 +163,10 @@ func errorJSON(err error, message string) []byte {
 	var notPrinted *notPrintedError
 	if errors.As(err, &notPrinted) {
 		d.Kind, d.Code = "not printed", spoolerr.CodePrintCancelled
+	}
+	var broken *brokenRulesError
+	if errors.As(err, &broken) {
+		d.Kind, d.Code = "rule broken", spoolerr.CodeInvalidPrintMonitor
 	}
 	text, jsonErr := json.Marshal(struct {
 		Error detail `json:"error"`

@@ -83,13 +83,14 @@ func builtins(cfg host.Config) ([]catalog.Monitor, error) {
 }
 
 func newModuleCommand(opts *options) *cobra.Command {
-	return newGroupCommand("module", "Install and show user interfaces of monitors, and other modules",
+	return newGroupCommand("module", "Write and check modules; install user interfaces of monitors",
 		`Modules are the executables that a host launches: a vendor's, or one of this program's own.
 Monitors are installed by "spoolhost monitor add"; what is installed here are the modules
-that a monitor names: its user interface.`,
-		"  spoolhost module list\n  spoolhost module add acmeui --kind monitorui --module ./acme-ui",
+that a monitor names: its user interface. A vendor begins with "module new", and hands over
+what passes "module verify".`,
+		"  spoolhost module list\n  spoolhost module add acmeui --kind monitorui --module ./acme-ui\n  spoolhost module verify ./acme --set address={{sink}}",
 		newModuleAddCommand(opts), newModuleListCommand(opts), newModuleShowCommand(opts), newModuleRemoveCommand(opts),
-		newModuleServeCommand())
+		newModuleNewCommand(opts), newModuleVerifyCommand(opts), newModuleServeCommand())
 }
 
 func newModuleServeCommand() *cobra.Command {

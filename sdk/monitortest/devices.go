@@ -2,11 +2,9 @@ package monitortest
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spoolhost/spoolhost/sdk/spool"
-	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 func deviceChecks() []check {
@@ -34,27 +32,11 @@ func checkSlow(p *probe) {
 	o := i.open(t)
 	data := pattern(16 << 20)
 	p.need(o.begin(p.call(), len(data)), "StartDocPort")
-	rest := p.fill(o, data)
 	release := time.AfterFunc(time.Second, func() { t.device.Stall(false) })
 	defer release.Stop()
-	p.must(o.send(rest), "WritePort to a device that took no data for a second")
+	p.must(o.send(data), "WritePort to a device that took no data for a second")
 	p.must(o.finish(p.call(), spool.JobStatusPrinting), "EndDocPort")
 	p.must(p.arrives(t.device, data), "after the device took no data for a second")
-}
-
-// fill writes until nothing more is taken, and gives the rest.
-func (p *probe) fill(o *opened, data []byte) []byte {
-	for len(data) > 0 {
-		n, err := o.Write(p.call(), data[:min(len(data), spool.ChunkSize)])
-		data = data[n:]
-		if err != nil && !errors.Is(err, spoolerr.NotReady) {
-			p.fail("WritePort to a device that takes no data just now: %v", err)
-		}
-		if n == 0 || err != nil {
-			break
-		}
-	}
-	return data
 }
 
 func checkStalled(p *probe) {

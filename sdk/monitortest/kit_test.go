@@ -11,6 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	processVariant()
 	mockmonitor.ServeIfAsked(mockmonitor.Options{UI: "mockui"})
 	goleak.VerifyTestMain(m)
 }

@@ -26,13 +26,23 @@ type module struct {
 	cut func()
 }
 
+// obituary says that the process has ended, if it has.
+func (m *module) obituary() string {
+	select {
+	case <-m.ended: // nil in process, and never ready
+		return " (its process has ended)"
+	default:
+		return ""
+	}
+}
+
 // servable is what the sdk serves.
 type servable interface {
 	Server(host *wire.Host, log *slog.Logger) *grpc.Server
 }
 
 // inProcess is a subject without a process: both directions of gRPC go through memory.
-func inProcess(serve func(*slog.Logger) servable) Subject {
+func inProcess(served servable) Subject {
 	return Subject{inProcess: true, start: func(_ context.Context, host *hostServices, _ string) (*module, error) {
 		toHost, closeHost, err := overMemory(host.server())
 		if err != nil {
@@ -40,7 +50,7 @@ func inProcess(serve func(*slog.Logger) servable) Subject {
 		}
 		out := &output{}
 		log := slog.New(slog.NewTextHandler(out.writer(), nil))
-		conn, closeModule, err := overMemory(serve(log).Server(wire.NewHost(toHost), log))
+		conn, closeModule, err := overMemory(served.Server(wire.NewHost(toHost), log))
 		if err != nil {
 			closeHost()
 			return nil, err

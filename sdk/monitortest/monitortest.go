@@ -14,7 +14,6 @@ package monitortest
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -80,7 +79,7 @@ type Subject struct {
 // Serve is a monitor in this process, called over gRPC as a host calls it. Its package
 // variables are shared by all instances here, as in one process of its own.
 func Serve(initialize monitor.Initialize, opts ...monitor.Option) Subject {
-	return inProcess(func(*slog.Logger) servable { return monitor.Module(initialize, opts...) })
+	return inProcess(monitor.Module(initialize, opts...))
 }
 
 // Executable is a module in any language, started for each rule afresh.
@@ -94,9 +93,10 @@ func Executable(path string, args ...string) Subject {
 // checked are skipped with the reason.
 func Run(t *testing.T, subject Subject, opts Options) {
 	t.Helper()
+	series := newSeries(subject, opts)
 	for _, c := range checks(opts) {
 		t.Run(c.ID, func(t *testing.T) {
-			switch r := c.check(t.Context(), subject, opts.withDefaults()); r.Outcome {
+			switch r := series.check(t.Context(), c); r.Outcome {
 			case Fail:
 				t.Errorf("%s\n%s\nsource: %s", r.Text, r.Detail, r.Source)
 			case NotChecked:
@@ -111,8 +111,9 @@ func Run(t *testing.T, subject Subject, opts Options) {
 // ends. each, if not nil, is called after each rule.
 func Verify(ctx context.Context, subject Subject, opts Options, each func(Result)) Report {
 	report := Report{Subject: subject.name}
+	series := newSeries(subject, opts)
 	for _, c := range checks(opts) {
-		r := c.check(ctx, subject, opts.withDefaults())
+		r := series.check(ctx, c)
 		if ctx.Err() != nil {
 			break
 		}
@@ -122,4 +123,24 @@ func Verify(ctx context.Context, subject Subject, opts Options, each func(Result
 		}
 	}
 	return report
+}
+
+// series is the checks of one subject, one after the other.
+type series struct {
+	subject Subject
+	opts    Options
+	dead    bool // it does not start, and need not be waited for again
+}
+
+func newSeries(subject Subject, opts Options) *series {
+	return &series{subject: subject, opts: opts.withDefaults()}
+}
+
+func (s *series) check(ctx context.Context, c check) Result {
+	if s.dead {
+		return Result{Rule: c.Rule, Outcome: NotChecked, Detail: "the module does not start"}
+	}
+	r := c.check(ctx, s.subject, s.opts)
+	s.dead = c.ID == startRule && r.Outcome == Fail
+	return r
 }

@@ -69,8 +69,9 @@ func checkReopen(p *probe) {
 	i := p.one()
 	t := i.port()
 	for range 3 {
-		o := i.open(t)
-		p.must(o.print(pattern(1000)), "printing to a port that was opened again")
-		p.must(o.Close(p.call()), "ClosePort")
+		port, err := i.OpenPort(p.call(), t.name)
+		p.must(err, "OpenPort of a port that was closed")
+		p.must((&opened{Port: port, i: i}).print(pattern(1000)), "printing to a port that was opened again")
+		p.must(port.Close(p.call()), "ClosePort")
 	}
 }

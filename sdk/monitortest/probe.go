@@ -64,6 +64,7 @@ func (c check) check(ctx context.Context, subject Subject, opts Options) (result
 			result.Outcome, result.Detail = v.outcome, v.detail
 			if v.outcome == Fail && p.module != nil {
 				result.Output = p.module.out.last()
+				result.Detail += p.module.obituary()
 			}
 		default:
 			panic(v)

@@ -13,9 +13,12 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
+// startRule is the rule without which no other can be checked.
+const startRule = "start.handshake"
+
 func startChecks() []check {
 	return []check{
-		{Rule{"start.handshake", "The module's first line on standard output is the handshake, and it answers there over mutual TLS.",
+		{Rule{startRule, "The module's first line on standard output is the handshake, and it answers there over mutual TLS.",
 			"go-plugin, AutoMTLS"}, checkHandshake},
 		{Rule{"start.describe", "Describe says what the module is: a monitor, its name, its version, its services.",
 			"spoolhost.plugin.v1 Describe"}, checkDescribe},

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spoolhost/spoolhost/sdk/monitortest"
+)
+
+// commandLine runs a command that needs no host.
+func commandLine(t *testing.T, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), args, strings.NewReader(""), &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+// TestVerify checks a first-party monitor, and what is none.
+func TestVerify(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcpmon := []string{
+		"module", "verify", self, "--set", "host={{sink.host}}", "--set", "port={{sink.port}}",
+		"--only", "start.handshake", "--only", "document.data",
+	}
+	code, out, errOut := commandLine(t, append(tcpmon, "--", "module", "serve", "tcpmon")...)
+	if code != exitOK || !strings.Contains(out, "pass         document.data\n") || !strings.HasSuffix(out, "2 passed, 0 failed, 0 not checked\n") {
+		t.Errorf("exit %d\n%s%s", code, out, errOut)
+	}
+	code, out, errOut = commandLine(t, append(tcpmon, "-o", "json", "--", "module", "serve", "nonsense")...)
+	var report monitortest.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if code != exitRuleBroken || len(report.Results) != 2 || report.Results[0].Outcome != monitortest.Fail ||
+		!strings.Contains(report.Results[0].Detail, "nonsense") || report.Results[1].Outcome != monitortest.NotChecked {
+		t.Errorf("exit %d, report %+v", code, report)
+	}
+	if !strings.Contains(errOut, `"kind":"rule broken"`) {
+		t.Errorf("standard error: %s", errOut)
+	}
+}
+
+func TestVerifyMistakes(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"verify"}, exitUsage, "requires at least 1 arg"},
+		{[]string{"verify", "/no/such/file"}, exitNotFound, `there is no file "/no/such/file"`},
+		{[]string{"verify", os.DevNull}, exitUsage, "cannot be executed"},
+		{[]string{"verify", "/bin/true", "--only", "nonsense"}, exitUsage, `rule "nonsense" is unknown`},
+		{[]string{"verify", "/bin/true", "--set", "nonsense"}, exitUsage, "nonsense"},
+		{[]string{"new", "---"}, exitUsage, ""},
+		{[]string{"new", t.TempDir() + "/x", "--name", `a\b`}, exitUsage, "backslash"},
+		{[]string{"new", t.TempDir() + "/x", "--sdk", "/no/such/directory"}, exitNotFound, "no sdk"},
+		{[]string{"new", "."}, exitConflict, "is not empty"},
+	} {
+		code, _, errOut := commandLine(t, append([]string{"module"}, c.args...)...)
+		if code != c.code || !strings.Contains(errOut, c.says) {
+			t.Errorf("module %q: exit %d, %s", c.args, code, errOut)
+		}
+	}
+	if code, out, _ := commandLine(t, "module", "verify", "--list"); code != exitOK || strings.Count(out, "\n") != len(monitortest.Rules())+1 {
+		t.Errorf("--list: exit %d\n%s", code, out)
+	}
+}
+
+// TestNewModule writes a module as a vendor would, builds it, has its own test run the
+// kit, and verifies the executable.
+func TestNewModule(t *testing.T) {
+	checkout, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "acme")
+	if code, out, errOut := commandLine(t, "module", "new", dir, "--name", "Acme Port", "--sdk", checkout); code != exitOK {
+		t.Fatalf("exit %d\n%s%s", code, out, errOut)
+	}
+	sums, err := os.ReadFile(filepath.Join(checkout, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600); err != nil { // "go mod tidy" would ask the network
+		t.Fatal(err)
+	}
+	goIn(t, dir, "build", "-o", "acme", ".")
+	goIn(t, dir, "build", "-o", "acmeui", "./ui")
+	goIn(t, dir, "vet", "./...")
+	goIn(t, dir, "test", "./...")
+	if out := goIn(t, dir, "list", "-f", "{{.Name}}", "./..."); out != "main\nmain\n" {
+		t.Errorf("packages: %s", out)
+	}
+	if out, err := exec.Command("gofmt", "-l", dir).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("gofmt: %v %s", err, out)
+	}
+	code, out, errOut := commandLine(t, "module", "verify", filepath.Join(dir, "acme"), "--set", "address={{sink}}")
+	if code != exitOK {
+		t.Errorf("exit %d\n%s%s", code, out, errOut)
+	}
+}
+
+func goIn(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}

@@ -1,0 +1,4 @@
+package monitortest
+
+// InProcess is a module of any make, without a process.
+func InProcess(m servable) Subject { return inProcess(m) }

@@ -28,7 +28,7 @@ import (
 // wrong here is to be seen, not put right.
 
 // launch starts an executable as a host does, and waits until it can be called.
-func launch(ctx context.Context, path string, args []string, host *hostServices, dir string) (*module, error) {
+func launch(ctx context.Context, path string, args []string, host hostServer, dir string) (*module, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ type servable interface {
 
 // inProcess is a subject without a process: both directions of gRPC go through memory.
 func inProcess(served servable) Subject {
-	return Subject{inProcess: true, start: func(_ context.Context, host *hostServices, _ string) (*module, error) {
+	return Subject{inProcess: true, start: func(_ context.Context, host hostServer, _ string) (*module, error) {
 		toHost, closeHost, err := overMemory(host.server())
 		if err != nil {
 			return nil, err

@@ -71,7 +71,7 @@ func (o Options) withDefaults() Options {
 // Subject is a monitor under test.
 type Subject struct {
 	name  string
-	start func(ctx context.Context, host *hostServices, dir string) (*module, error)
+	start func(ctx context.Context, host hostServer, dir string) (*module, error)
 	// inProcess says that it has no process of its own.
 	inProcess bool
 }
@@ -84,7 +84,7 @@ func Serve(initialize monitor.Initialize, opts ...monitor.Option) Subject {
 
 // Executable is a module in any language, started for each rule afresh.
 func Executable(path string, args ...string) Subject {
-	return Subject{name: path, start: func(ctx context.Context, host *hostServices, dir string) (*module, error) {
+	return Subject{name: path, start: func(ctx context.Context, host hostServer, dir string) (*module, error) {
 		return launch(ctx, path, args, host, dir)
 	}}
 }

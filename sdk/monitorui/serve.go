@@ -24,16 +24,20 @@ func Version(s string) Option { return func(o *options) { o.version = s } }
 // Serve runs the process as a port monitor UI until the host ends it; it does not return.
 // Call it first thing in main. Standard output and standard error belong to the module:
 // the host reads both, as log lines, and no person sees them.
-func Serve(ui UI, opts ...Option) {
+func Serve(ui UI, opts ...Option) { wire.Serve(Module(ui, opts...)) }
+
+// Module is what Serve serves. The conformance kit serves it too, and nobody else has a use
+// for it.
+func Module(ui UI, opts ...Option) wire.Module {
 	o := options{name: "port monitor UI", version: wire.BuildVersion()}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	wire.Serve(wire.Module{
+	return wire.Module{
 		Kind: wire.KindMonitorUI, Name: o.name, Version: o.version,
 		Services: []string{wire.ServiceMonitorUI},
 		Register: func(s grpc.ServiceRegistrar, host *wire.Host, log *slog.Logger) {
 			monitoruiv1.RegisterMonitorUIServer(s, &server{ui: ui, host: host, log: log})
 		},
-	})
+	}
 }

@@ -28,7 +28,15 @@ func newCallGate() *callGate { return &callGate{open: make(map[*openCall]struct{
 
 // server makes a gRPC server whose calls the gate knows.
 func (g *callGate) server(opts []grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(opts, grpc.UnaryInterceptor(g.intercept))...)
+	return grpc.NewServer(append(opts, grpc.UnaryInterceptor(g.intercept), grpc.StreamInterceptor(g.interceptStream))...)
+}
+
+// interceptStream counts a stream as a call, which lasts until its handler returns.
+func (g *callGate) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	_, err := g.intercept(stream.Context(), nil, &grpc.UnaryServerInfo{FullMethod: info.FullMethod}, func(context.Context, any) (any, error) {
+		return nil, next(srv, stream)
+	})
+	return err
 }
 
 // intercept lets a call in, but none of the Plugin service itself: those wait for calls.

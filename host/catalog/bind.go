@@ -150,7 +150,7 @@ func (c *Catalog) initialize(ctx context.Context, i *Instance, m Monitor, who Fo
 	i.group.instances.add(i.token, at)
 	bound, err = monitorwire.Initialize(call, i.Process.Conn(), monitorwire.Init{
 		Token: i.token, Root: uint64(root), MonitorName: m.Name, ServerName: who.Spooler, Local: who.Local,
-		Handles: &i.group.handles, Complain: who.Complain,
+		Handles: &i.group.handles, SendDocument: i.Process.SendDocument, Complain: who.Complain,
 	})
 	return bound, spoolerr.Wrap(err, "InitializePrintMonitor2 of monitor %s failed", spool.Quote(m.Name))
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
 // errUnconfirmed: EndDocPort succeeded but the monitor never reported the job sent.
@@ -27,16 +27,20 @@ type printing struct {
 	sent    int64
 	offered int64  // sent, and what a call was given that has not answered
 	call    string // the call under way, for messages
+	byFile  bool   // the module has a descriptor of the document
+	chunks  chunks
 }
 
 // all takes the document from StartDocPort to the monitor's report.
 func (w *printing) all(ctx context.Context) error {
-	if err := w.step(ctx, "StartDocPort", func(ctx context.Context) error {
-		return w.port.port.StartDoc(ctx, w.doc)
-	}); err != nil {
+	if over, err := w.together(ctx); over || err != nil {
 		return err
 	}
-	w.started = true
+	if !w.started {
+		if err := w.start(ctx); err != nil {
+			return err
+		}
+	}
 	if err := w.write(ctx); err != nil {
 		return err
 	}
@@ -50,6 +54,13 @@ func (w *printing) all(ctx context.Context) error {
 	return w.confirm(ctx)
 }
 
+// answered says that the module has said how much it took.
+func (w *printing) answered(err error) bool { return !w.givenUp && !errors.Is(err, spoolerr.Exited) }
+
+func unreadable(doc spool.Doc, at int64, err error) error {
+	return spoolerr.As(err, spoolerr.Corrupt, "document of job %d cannot be read at byte %d", doc.JobID, at)
+}
+
 func (w *printing) step(ctx context.Context, name string, call func(context.Context) error) error {
 	w.call, w.givenUp = name, false
 	err := timed(ctx, w.port.limits.Resource, call)
@@ -57,45 +68,60 @@ func (w *printing) step(ctx context.Context, name string, call func(context.Cont
 	return err
 }
 
-// write hands the document over in chunks. A short or empty write is no error: the
+// write hands the document over part by part. A short or empty write is no error: the
 // device is slow, and the rest is offered again.
 func (w *printing) write(ctx context.Context) error {
-	buf := make([]byte, min(w.doc.Size, spool.ChunkSize))
 	patience := newPatience(w.port.pause)
 	w.port.offering(w.doc.Size == 0)
 	for w.sent < w.doc.Size {
-		chunk := buf[:min(int64(len(buf)), w.doc.Size-w.sent)]
-		if n, err := w.src.ReadAt(chunk, w.sent); n < len(chunk) {
-			return spoolerr.As(err, spoolerr.Corrupt, "document of job %d cannot be read at byte %d", w.doc.JobID, w.sent)
+		part, call, err := w.next()
+		if err != nil {
+			return err
 		}
-		w.port.offering(w.sent+int64(len(chunk)) == w.doc.Size)
-		for len(chunk) > 0 {
-			w.offered = w.sent + int64(len(chunk))
-			n, reason, err := w.writeOnce(ctx, chunk)
-			w.sent += int64(n)
-			if !w.givenUp && !errors.Is(err, spoolerr.Exited) {
-				w.offered = w.sent
-			}
-			chunk = chunk[n:]
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				w.progress.Sent(w.sent)
-			}
-			if err := patience.after(ctx, n, reason, w.progress); err != nil {
-				return err
-			}
+		w.port.offering(w.sent+part == w.doc.Size)
+		w.offered = w.sent + part
+		n, reason, err := w.writeOnce(ctx, call)
+		w.sent += n
+		if w.answered(err) {
+			w.offered = w.sent
+		}
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			w.progress.Sent(w.sent)
+		}
+		if err := patience.after(ctx, n, reason, w.progress); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// next gives the length of the part that comes next, and the call that hands it over.
+func (w *printing) next() (part int64, call func(context.Context) (int64, error), err error) {
+	left := w.doc.Size - w.sent
+	if w.byFile {
+		part = min(left, wire.MaxRange)
+		return part, func(ctx context.Context) (int64, error) {
+			return w.port.port.(filePort).WriteRange(ctx, w.sent, part)
+		}, nil
+	}
+	chunk, err := w.chunks.at(w.src, w.sent, min(left, spool.ChunkSize))
+	if err != nil {
+		return 0, nil, unreadable(w.doc, w.sent, err)
+	}
+	return int64(len(chunk)), func(ctx context.Context) (int64, error) {
+		n, err := w.port.port.Write(ctx, chunk)
+		return int64(n), err
+	}, nil
+}
+
 // writeOnce gives the bytes taken and, if the device is not ready, why.
-func (w *printing) writeOnce(ctx context.Context, chunk []byte) (n int, reason string, err error) {
+func (w *printing) writeOnce(ctx context.Context, call func(context.Context) (int64, error)) (n int64, reason string, err error) {
 	err = w.step(ctx, "WritePort", func(ctx context.Context) error {
 		var callErr error
-		n, callErr = w.port.port.Write(ctx, chunk)
+		n, callErr = call(ctx)
 		if errors.Is(callErr, spoolerr.NotReady) {
 			reason, callErr = callErr.Error(), nil
 		}
@@ -167,54 +193,5 @@ func (w *printing) abort(ctx context.Context) {
 	if errors.Is(err, errExpired) {
 		w.port.proc.End(fmt.Sprintf("port %s: %s did not react to cancellation within %v",
 			spool.Quote(w.port.name), w.call, w.port.limits.Grace))
-	}
-}
-
-// patience paces calls to a device that takes nothing, so that a module that answers at
-// once is not called in a tight loop.
-type patience struct {
-	pause   func(context.Context, time.Duration) error
-	delay   time.Duration
-	waiting bool
-}
-
-const (
-	firstPause = 20 * time.Millisecond
-	maxPause   = time.Second
-)
-
-func newPatience(pause func(context.Context, time.Duration) error) *patience {
-	return &patience{pause: pause, delay: firstPause}
-}
-
-func (p *patience) after(ctx context.Context, n int, reason string, progress Progress) error {
-	if n > 0 && reason == "" {
-		if p.waiting {
-			p.waiting = false
-			progress.Waiting("")
-		}
-		p.delay = firstPause
-		return nil
-	}
-	if reason != "" || !p.waiting {
-		p.waiting = true
-		if reason == "" {
-			reason = "the device takes no data"
-		}
-		progress.Waiting(reason)
-	}
-	d := p.delay
-	p.delay = min(2*p.delay, maxPause)
-	return p.pause(ctx, d)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

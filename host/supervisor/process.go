@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -81,6 +82,8 @@ type Process struct {
 	conn   *grpc.ClientConn
 	server *grpc.Server
 	dialed dialed
+	// documents counts the descriptors sent.
+	documents atomic.Uint64
 	// stdout and stderr take what go-plugin brings: its Serve redirects both in the module.
 	stdout, stderr *lineWriter
 
@@ -198,6 +201,16 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 			return p.run, p.run.box.account.own(socketDir)
 		},
 	}
+}
+
+// SendDocument sends the module a descriptor of an open file and gives the number under
+// which it went. Unsupported where there is no socket for that.
+func (p *Process) SendDocument(f *os.File) (number uint64, err error) {
+	if p.run.documents == nil {
+		return 0, spoolerr.New(spoolerr.Unsupported, 0, "module %s has no socket for documents", p.name)
+	}
+	number = p.documents.Add(1)
+	return number, p.run.documents.Send(number, f)
 }
 
 // Conn is the connection to the module. Calls without a deadline fail.

@@ -36,8 +36,9 @@ type moduleRunner struct {
 	out       *output
 	started   func(pid int) error // records the incarnation before the process may do anything
 
-	lifeline       *os.File // the host's end; closing it ends the module
-	stdout, stderr *os.File // read ends
+	documents      *wire.DocumentSender // nil where the system has none
+	lifeline       *os.File             // the host's end; closing it ends the module
+	stdout, stderr *os.File             // read ends
 	handshake      *io.PipeReader
 	handshakeW     *io.PipeWriter
 	noStderr       *io.PipeReader
@@ -85,6 +86,13 @@ func (r *moduleRunner) Start(ctx context.Context) (retErr error) {
 		return err
 	}
 	childEnds, r.stdout = append(childEnds, stdoutW), stdoutR
+	documents, err := r.documentSocket()
+	if err != nil {
+		return err
+	}
+	if documents != nil {
+		childEnds = append(childEnds, documents)
+	}
 	stderrR, stderrW, err := os.Pipe()
 	if err != nil {
 		return err
@@ -94,7 +102,7 @@ func (r *moduleRunner) Start(ctx context.Context) (retErr error) {
 	r.cmd.Args = append([]string{r.spec.Path}, r.spec.Args...)
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = nil, stdoutW, stderrW
 	r.cmd.Dir = r.spec.dir
-	prepare(r.cmd, r.spec.Path, lifelineR, r.image)
+	prepare(r.cmd, r.spec.Path, inherited(lifelineR, r.image, documents))
 	r.box.attributes(r.cmd.SysProcAttr)
 	if err := r.launcher.start(ctx, r.cmd); err != nil {
 		return r.startError(err)
@@ -112,6 +120,24 @@ func (r *moduleRunner) Start(ctx context.Context) (retErr error) {
 		return err
 	}
 	return nil
+}
+
+// documentSocket makes the socket for documents and gives the module's end of it.
+func (r *moduleRunner) documentSocket() (module *os.File, err error) {
+	r.documents, module, err = wire.NewDocumentSocket()
+	if module != nil {
+		r.cmd.Env = append(r.cmd.Env, wire.EnvDocuments+"="+strconv.Itoa(wire.DocumentsFD))
+	}
+	return module, err
+}
+
+// inherited gives the files that become descriptors 3, 4 and, if there is one, 5.
+func inherited(lifeline, image, documents *os.File) []*os.File {
+	files := []*os.File{lifeline, image}
+	if documents != nil {
+		files = append(files, documents)
+	}
+	return files
 }
 
 // launched makes the process known to Kill, which may have been called before.
@@ -171,6 +197,9 @@ func (r *moduleRunner) reap() {
 }
 
 func (r *moduleRunner) closeOwn() {
+	if r.documents != nil {
+		_ = r.documents.Close()
+	}
 	for _, f := range []*os.File{r.lifeline, r.stdout, r.stderr} {
 		if f != nil {
 			_ = f.Close()

@@ -14,8 +14,8 @@ import (
 
 // prepare makes cmd run the very file that was hashed, in a process group of its own,
 // and die with the launcher's thread.
-func prepare(cmd *exec.Cmd, _ string, lifeline, image *os.File) {
-	cmd.ExtraFiles = []*os.File{lifeline, image} // become descriptors 3 and 4
+func prepare(cmd *exec.Cmd, _ string, files []*os.File) {
+	cmd.ExtraFiles = files
 	cmd.Path = "/proc/self/fd/" + strconv.Itoa(wire.ExecutableFD)
 	cmd.Err = nil // of the empty command that go-plugin made
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -8,9 +8,9 @@ import (
 )
 
 // prepare runs the path: this system cannot execute an open file.
-func prepare(cmd *exec.Cmd, path string, lifeline, image *os.File) {
+func prepare(cmd *exec.Cmd, path string, files []*os.File) {
 	cmd.Path, cmd.Err = path, nil
-	setGroup(cmd, lifeline, image)
+	setGroup(cmd, files)
 }
 
 // awaitExit returns when the process has ended. It reaps it: this system cannot wait

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-func setGroup(cmd *exec.Cmd, lifeline, image *os.File) {
-	cmd.ExtraFiles = []*os.File{lifeline, image}
+func setGroup(cmd *exec.Cmd, files []*os.File) {
+	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 

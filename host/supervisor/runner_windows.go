@@ -5,7 +5,7 @@ import (
 	"os/exec"
 )
 
-func setGroup(*exec.Cmd, *os.File, *os.File) {}
+func setGroup(*exec.Cmd, []*os.File) {}
 
 func killGroup(pid int) {
 	if p, err := os.FindProcess(pid); err == nil {

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"os"
 	"sync"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -20,6 +21,7 @@ type entry struct {
 	parent uint64 // the monitor handle, or 0 for a monitor
 	value  any
 	turn   chan struct{} // holds one token while a call is in it
+	doc    heldDocument  // of a port
 }
 
 func (h *handles) add(parent uint64, value any) uint64 {
@@ -38,15 +40,47 @@ func (h *handles) remove(handle uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	isMonitor := h.entries[handle].parent == 0
-	delete(h.entries, handle)
+	h.drop(handle)
 	if !isMonitor {
 		return
 	}
 	for other, e := range h.entries {
 		if e.parent == handle {
-			delete(h.entries, other)
+			h.drop(other)
 		}
 	}
+}
+
+// drop is with h.mu held.
+func (h *handles) drop(handle uint64) {
+	if f := h.entries[handle].doc.file; f != nil {
+		_ = f.Close()
+	}
+	delete(h.entries, handle)
+}
+
+// holdDocument keeps the file of the document that a port prints, in place of an earlier
+// one, which is closed. A nil file is none.
+func (h *handles) holdDocument(port uint64, file *os.File, offset int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e, ok := h.entries[port]
+	if e.doc.file != nil {
+		_ = e.doc.file.Close()
+	}
+	switch {
+	case ok:
+		e.doc = heldDocument{file: file, offset: offset}
+		h.entries[port] = e
+	case file != nil:
+		_ = file.Close()
+	}
+}
+
+func (h *handles) document(port uint64) heldDocument {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.entries[port].doc
 }
 
 // lookup finds a handle's value. A value of another type means a handle of another sort

@@ -10,6 +10,14 @@ import (
 // with the capability of that name, and the host calls it only then. They are the
 // members of MONITOR2 that may be NULL.
 
+// DocumentWriter is a Port that can take a document from the file in which the host keeps
+// it, for the kernel to carry to the device (sendfile). It is Write by another way, and
+// the same document may come by both.
+type DocumentWriter interface {
+	// WriteDocument is Write with the bytes that r holds, and says how many it took.
+	WriteDocument(ctx context.Context, r *spool.DocumentReader) (int64, error)
+}
+
 // Reader is a Port whose device talks back (pfnReadPort).
 type Reader interface {
 	// Read fills p with what the device sent; 0 bytes with a nil error means nothing yet.
@@ -54,6 +62,9 @@ const (
 	CapBidi            = "send-recv-bidi-data-from-port"
 	CapNotifyPorts     = "notify-ports"
 	CapPowerEvent      = "power-event"
+	CapDocumentFD      = "document-fd"
+	// CapPrintDocPort is announced for every port by Serve itself.
+	CapPrintDocPort = "print-doc-port"
 )
 
 // Capabilities lists what m, a Monitor or a Port, offers beyond the required methods.
@@ -70,11 +81,13 @@ func Capabilities(m any) []string {
 	_, bidi := m.(BidiPort)
 	_, use := m.(PortUseObserver)
 	_, power := m.(PowerObserver)
+	_, files := m.(DocumentWriter)
 	add(reads, CapReadPort)
 	add(data, CapPrinterData)
 	add(times, CapSetPortTimeOuts)
 	add(bidi, CapBidi)
 	add(use, CapNotifyPorts)
 	add(power, CapPowerEvent)
+	add(files, CapDocumentFD)
 	return caps
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
@@ -76,7 +77,11 @@ func (s *server) OpenPort(ctx context.Context, r *monitorv2.OpenPortRequest) (*m
 	if p == nil {
 		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, 0, "OpenPort of %s returned no port", spool.Quote(r.GetName())))
 	}
-	return &monitorv2.OpenPortResponse{Port: s.handles.add(r.GetMonitor(), p), Capabilities: Capabilities(p)}, nil
+	caps := append(Capabilities(p), CapPrintDocPort)
+	if s.host.Documents() == nil {
+		caps = slices.DeleteFunc(caps, func(c string) bool { return c == CapDocumentFD })
+	}
+	return &monitorv2.OpenPortResponse{Port: s.handles.add(r.GetMonitor(), p), Capabilities: caps}, nil
 }
 
 func (s *server) StartDocPort(ctx context.Context, r *monitorv2.StartDocPortRequest) (*monitorv2.StartDocPortResponse, error) {
@@ -85,15 +90,19 @@ func (s *server) StartDocPort(ctx context.Context, r *monitorv2.StartDocPortRequ
 		return nil, err
 	}
 	defer leave()
-	d := r.GetDoc()
-	err = p.StartDoc(ctx, spool.Doc{
-		JobID: d.GetJobId(), Printer: d.GetPrinter(), Title: d.GetTitle(), User: d.GetUser(),
-		Datatype: d.GetDatatype(), Size: d.GetSize(), Attempt: int(d.GetAttempt()),
-	})
-	if err != nil {
+	taken := s.takeDocument(ctx, r)
+	if err := p.StartDoc(ctx, docFromProto(r.GetDoc())); err != nil {
+		s.handles.holdDocument(r.GetPort(), nil, 0)
 		return nil, spoolgrpc.ToStatus(err)
 	}
-	return &monitorv2.StartDocPortResponse{}, nil
+	return &monitorv2.StartDocPortResponse{DocumentTaken: taken}, nil
+}
+
+func docFromProto(d *monitorv2.Doc) spool.Doc {
+	return spool.Doc{
+		JobID: d.GetJobId(), Printer: d.GetPrinter(), Title: d.GetTitle(), User: d.GetUser(),
+		Datatype: d.GetDatatype(), Size: d.GetSize(), Attempt: int(d.GetAttempt()),
+	}
 }
 
 func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (*monitorv2.WritePortResponse, error) {
@@ -102,7 +111,7 @@ func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (
 		return nil, err
 	}
 	defer leave()
-	n, err := p.Write(ctx, r.GetData())
+	n, err := s.write(ctx, p, r)
 	resp := &monitorv2.WritePortResponse{Written: uint32(max(n, 0))}
 	switch {
 	case errors.Is(err, spoolerr.NotReady):
@@ -119,6 +128,7 @@ func (s *server) EndDocPort(ctx context.Context, r *monitorv2.EndDocPortRequest)
 		return nil, err
 	}
 	defer leave()
+	defer s.handles.holdDocument(r.GetPort(), nil, 0)
 	if err := p.EndDoc(ctx, spool.JobStatus(r.GetJobStatus())); err != nil {
 		return nil, spoolgrpc.ToStatus(err)
 	}

@@ -19,7 +19,8 @@ type Callbacks interface {
 
 // Host is a module's connection to the host services.
 type Host struct {
-	conn grpc.ClientConnInterface
+	conn      grpc.ClientConnInterface
+	documents *Documents
 }
 
 // NewHost wraps a connection to the host services.
@@ -28,8 +29,17 @@ func NewHost(conn grpc.ClientConnInterface) *Host { return &Host{conn: conn} }
 // Over gives the same host through another connection, made of this one: for tests that
 // look at or change what a module asks.
 func (h *Host) Over(wrap func(grpc.ClientConnInterface) grpc.ClientConnInterface) *Host {
-	return &Host{conn: wrap(h.conn)}
+	return &Host{conn: wrap(h.conn), documents: h.documents}
 }
+
+// WithDocuments adds the module's end of a socket for documents.
+func (h *Host) WithDocuments(d *Documents) *Host {
+	h.documents = d
+	return h
+}
+
+// Documents takes descriptors of documents from the host; nil where there is no socket.
+func (h *Host) Documents() *Documents { return h.documents }
 
 // Registry gives the root key of the instance that token stands for.
 func (h *Host) Registry(token string, root uint64) registry.Key {

@@ -40,13 +40,14 @@ func Serve(m Module) {
 		log.Error("cannot reach the host services", "error", err)
 		os.Exit(1)
 	}
+	host := NewHost(conn).WithDocuments(inheritedDocuments())
 	calls := newCallGate()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion: ProtocolVersion, MagicCookieKey: CookieKey, MagicCookieValue: CookieValue,
 		},
 		Plugins: plugin.PluginSet{PluginName: &modulePlugin{register: func(s *grpc.Server) {
-			m.attach(s, calls, NewHost(conn), log)
+			m.attach(s, calls, host, log)
 		}}},
 		GRPCServer: calls.server,
 		Logger:     hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),

@@ -19,7 +19,12 @@ const (
 	// EnvLifeline is the number of an inherited descriptor, the read end of a pipe that
 	// the host holds open. Its end of file means that the host is gone.
 	EnvLifeline = "SPOOLHOST_LIFELINE_FD"
-	// LifelineFD is that number where the launcher can choose it.
+	// EnvDocuments is the number of an inherited descriptor, a socket (SOCK_SEQPACKET) over
+	// which the host sends descriptors of documents. It is not set where there is none.
+	EnvDocuments = "SPOOLHOST_DOCUMENT_FD"
+	// DocumentsFD is that number where the launcher can choose it.
+	DocumentsFD = 5
+	// LifelineFD is the lifeline's number where the launcher can choose it.
 	LifelineFD = 3
 	// ExecutableFD is the descriptor of the verified executable, inherited so that what
 	// was hashed is what runs. Serve closes it.

@@ -8,6 +8,7 @@ package monitorwire
 
 import (
 	"context"
+	"os"
 
 	"google.golang.org/grpc"
 
@@ -31,6 +32,9 @@ type Init struct {
 	Local       bool
 	// Handles are those of the process, if it serves more than this instance; nil if not.
 	Handles *Handles
+	// SendDocument sends the descriptor of a document to the process and gives the number
+	// under which it went. It is nil where there is no socket for that.
+	SendDocument func(*os.File) (number uint64, err error)
 	// Complain is told of replies that were put right rather than refused. It may be nil.
 	Complain func(text string)
 }
@@ -42,6 +46,7 @@ type Monitor struct {
 	caps     capabilities
 	complain func(string)
 	handles  *Handles
+	send     func(*os.File) (uint64, error)
 }
 
 var (
@@ -62,7 +67,7 @@ func Initialize(ctx context.Context, conn grpc.ClientConnInterface, init Init) (
 	}
 	m := &Monitor{
 		client: client, handle: r.GetMonitor(), caps: newCapabilities(r.GetCapabilities()),
-		complain: init.Complain, handles: init.Handles,
+		complain: init.Complain, handles: init.Handles, send: init.SendDocument,
 	}
 	if m.handles == nil {
 		m.handles = &Handles{}
@@ -193,11 +198,7 @@ func (x *xcv) Data(ctx context.Context, name string, in []byte) ([]byte, error) 
 		return nil, spoolgrpc.FromStatus(err)
 	}
 	if r.GetStatus() != 0 {
-		kind := spoolerr.Kind(r.GetKind())
-		if !kind.Valid() {
-			kind = spoolerr.Internal
-		}
-		return nil, &Status{spoolerr.New(kind, spoolerr.Code(r.GetStatus()), "%s", spoolgrpc.Clean(r.GetMessage()))}
+		return nil, &Status{failure(r.GetKind(), r.GetStatus(), r.GetMessage())}
 	}
 	if len(r.GetOutput()) > wire.MaxXcv {
 		return nil, broken("XcvDataPort returned %d bytes into a buffer of %d", len(r.GetOutput()), wire.MaxXcv)
@@ -225,6 +226,16 @@ func newCapabilities(list []string) capabilities {
 func (c capabilities) has(name string) bool {
 	_, ok := c[name]
 	return ok
+}
+
+// failure is an error that came inside a response. That a process has exited is not for
+// it to say.
+func failure(kind, code uint32, message string) *spoolerr.Error {
+	k := spoolerr.Kind(kind)
+	if !k.Valid() || k == spoolerr.Exited {
+		k = spoolerr.Internal
+	}
+	return spoolerr.New(k, spoolerr.Code(code), "%s", spoolgrpc.Clean(message))
 }
 
 func broken(format string, args ...any) error {

@@ -2,12 +2,14 @@ package monitorwire
 
 import (
 	"context"
+	"os"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
+	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
 // Port is an open port in another process. It has every optional method; those whose
@@ -31,26 +33,86 @@ func (p *Port) Has(capability string) bool { return p.caps.has(capability) }
 
 // StartDoc calls StartDocPort.
 func (p *Port) StartDoc(ctx context.Context, doc spool.Doc) error {
-	_, err := p.monitor.client.StartDocPort(ctx, &monitorv2.StartDocPortRequest{Port: p.handle, Doc: &monitorv2.Doc{
+	_, err := p.StartDocument(ctx, doc, nil, 0)
+	return err
+}
+
+// StartDocument calls StartDocPort and, if the module can take it, sends it a descriptor of
+// the file that holds the document from an offset on. taken says that WriteRange may be used.
+func (p *Port) StartDocument(ctx context.Context, doc spool.Doc, file *os.File, offset int64) (taken bool, err error) {
+	req := &monitorv2.StartDocPortRequest{Port: p.handle, Doc: docToProto(doc)}
+	if file != nil && p.monitor.send != nil && p.Has(monitor.CapDocumentFD) {
+		if number, err := p.monitor.send(file); err == nil {
+			req.Document, req.DocumentOffset = number, offset
+		} else {
+			p.monitor.complain("a document goes in chunks: " + err.Error())
+		}
+	}
+	r, err := p.monitor.client.StartDocPort(ctx, req)
+	return err == nil && r.GetDocumentTaken() && req.GetDocument() != 0, spoolgrpc.FromStatus(err)
+}
+
+func docToProto(doc spool.Doc) *monitorv2.Doc {
+	return &monitorv2.Doc{
 		JobId: doc.JobID, Printer: doc.Printer, Title: doc.Title, User: doc.User, Datatype: doc.Datatype,
 		Size: doc.Size, Attempt: int32(doc.Attempt),
-	}})
-	return spoolgrpc.FromStatus(err)
+	}
+}
+
+// Printed is how far PrintDoc came.
+type Printed struct {
+	Started, Ended bool
+	Written        int
+}
+
+// PrintDoc calls PrintDocPort with a whole document of at most wire.MaxTogether bytes. What
+// happened before an error is in Printed. A port without the capability is Unsupported.
+func (p *Port) PrintDoc(ctx context.Context, doc spool.Doc, data []byte) (Printed, error) {
+	if !p.Has(monitor.CapPrintDocPort) || len(data) > wire.MaxTogether {
+		return Printed{}, spoolerr.New(spoolerr.Unsupported, 0, "the port does not take this document in one call")
+	}
+	r, err := p.monitor.client.PrintDocPort(ctx, &monitorv2.PrintDocPortRequest{Port: p.handle, Doc: docToProto(doc), Data: data})
+	if err != nil {
+		return Printed{}, spoolgrpc.FromStatus(err)
+	}
+	done := Printed{Started: r.GetStarted(), Ended: r.GetEnded(), Written: int(r.GetWritten())}
+	if done.Written > len(data) || done.Ended && (!done.Started || done.Written < len(data)) || done.Written > 0 && !done.Started {
+		return Printed{}, broken("PrintDocPort took %d of %d bytes, started %v, ended %v", done.Written, len(data), done.Started, done.Ended)
+	}
+	if r.GetCode() != 0 {
+		return done, failure(r.GetKind(), r.GetCode(), r.GetMessage())
+	}
+	if !done.Started {
+		return done, broken("PrintDocPort did not start the document and gives no error")
+	}
+	return done, nil
 }
 
 // Write calls WritePort with at most spool.ChunkSize bytes.
 func (p *Port) Write(ctx context.Context, data []byte) (int, error) {
-	r, err := p.monitor.client.WritePort(ctx, &monitorv2.WritePortRequest{Port: p.handle, Data: data})
+	n, err := p.write(ctx, &monitorv2.WritePortRequest{Port: p.handle, Data: data}, int64(len(data)))
+	return int(n), err
+}
+
+// WriteRange calls WritePort with a part of the file that StartDocument sent, at most
+// wire.MaxRange bytes.
+func (p *Port) WriteRange(ctx context.Context, offset, n int64) (int64, error) {
+	return p.write(ctx, &monitorv2.WritePortRequest{Port: p.handle, Offset: offset, Length: n}, n)
+}
+
+func (p *Port) write(ctx context.Context, req *monitorv2.WritePortRequest, most int64) (int64, error) {
+	r, err := p.monitor.client.WritePort(ctx, req)
 	if err != nil {
 		return 0, spoolgrpc.FromStatus(err)
 	}
-	if int64(r.GetWritten()) > int64(len(data)) {
-		return 0, broken("WritePort took %d of %d bytes", r.GetWritten(), len(data))
+	n := int64(r.GetWritten())
+	if n > most {
+		return 0, broken("WritePort took %d of %d bytes", n, most)
 	}
 	if r.GetNotReady() {
-		return int(r.GetWritten()), spoolerr.New(spoolerr.NotReady, 0, "%s", spoolgrpc.Clean(r.GetReason()))
+		return n, spoolerr.New(spoolerr.NotReady, 0, "%s", spoolgrpc.Clean(r.GetReason()))
 	}
-	return int(r.GetWritten()), nil
+	return n, nil
 }
 
 // EndDoc calls EndDocPort.

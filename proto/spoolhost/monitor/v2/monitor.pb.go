@@ -420,11 +420,16 @@ func (x *OpenPortResponse) GetCapabilities() []string {
 }
 
 type StartDocPortRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Port          uint64                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
-	Doc           *Doc                   `protobuf:"bytes,2,opt,name=doc,proto3" json:"doc,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Port  uint64                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
+	Doc   *Doc                   `protobuf:"bytes,2,opt,name=doc,proto3" json:"doc,omitempty"`
+	// The number under which the host has sent a descriptor of the document's file over the socket that the module
+	// inherited (SPOOLHOST_DOCUMENT_FD), and where in it the document begins. 0 if it has sent none. Capability
+	// "document-fd".
+	Document       uint64 `protobuf:"varint,3,opt,name=document,proto3" json:"document,omitempty"`
+	DocumentOffset int64  `protobuf:"varint,4,opt,name=document_offset,json=documentOffset,proto3" json:"document_offset,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *StartDocPortRequest) Reset() {
@@ -469,6 +474,20 @@ func (x *StartDocPortRequest) GetDoc() *Doc {
 		return x.Doc
 	}
 	return nil
+}
+
+func (x *StartDocPortRequest) GetDocument() uint64 {
+	if x != nil {
+		return x.Document
+	}
+	return 0
+}
+
+func (x *StartDocPortRequest) GetDocumentOffset() int64 {
+	if x != nil {
+		return x.DocumentOffset
+	}
+	return 0
 }
 
 // Doc is DOC_INFO_1 with the arguments of StartDocPort beside it.
@@ -567,7 +586,9 @@ func (x *Doc) GetAttempt() int32 {
 }
 
 type StartDocPortResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The module has the descriptor: WritePort may name parts of the file.
+	DocumentTaken bool `protobuf:"varint,1,opt,name=document_taken,json=documentTaken,proto3" json:"document_taken,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -602,18 +623,177 @@ func (*StartDocPortResponse) Descriptor() ([]byte, []int) {
 	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{9}
 }
 
+func (x *StartDocPortResponse) GetDocumentTaken() bool {
+	if x != nil {
+		return x.DocumentTaken
+	}
+	return false
+}
+
+type PrintDocPortRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Port  uint64                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
+	Doc   *Doc                   `protobuf:"bytes,2,opt,name=doc,proto3" json:"doc,omitempty"`
+	// The whole document, at most 256 KiB.
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrintDocPortRequest) Reset() {
+	*x = PrintDocPortRequest{}
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrintDocPortRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrintDocPortRequest) ProtoMessage() {}
+
+func (x *PrintDocPortRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrintDocPortRequest.ProtoReflect.Descriptor instead.
+func (*PrintDocPortRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PrintDocPortRequest) GetPort() uint64 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *PrintDocPortRequest) GetDoc() *Doc {
+	if x != nil {
+		return x.Doc
+	}
+	return nil
+}
+
+func (x *PrintDocPortRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type PrintDocPortResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// StartDocPort succeeded.
+	Started bool `protobuf:"varint,1,opt,name=started,proto3" json:"started,omitempty"`
+	// Bytes taken. If fewer than given and there is no failure, the document goes on by WritePort.
+	Written uint32 `protobuf:"varint,2,opt,name=written,proto3" json:"written,omitempty"`
+	// EndDocPort was called. Only then does the document need no EndDocPort.
+	Ended bool `protobuf:"varint,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	// The failure of whichever was called last: a spoolerr kind, a Win32 code, a text. Code 0 is none.
+	Kind          uint32 `protobuf:"varint,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Code          uint32 `protobuf:"varint,5,opt,name=code,proto3" json:"code,omitempty"`
+	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrintDocPortResponse) Reset() {
+	*x = PrintDocPortResponse{}
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrintDocPortResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrintDocPortResponse) ProtoMessage() {}
+
+func (x *PrintDocPortResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrintDocPortResponse.ProtoReflect.Descriptor instead.
+func (*PrintDocPortResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PrintDocPortResponse) GetStarted() bool {
+	if x != nil {
+		return x.Started
+	}
+	return false
+}
+
+func (x *PrintDocPortResponse) GetWritten() uint32 {
+	if x != nil {
+		return x.Written
+	}
+	return 0
+}
+
+func (x *PrintDocPortResponse) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *PrintDocPortResponse) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *PrintDocPortResponse) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *PrintDocPortResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 type WritePortRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Port  uint64                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
 	// At most 512 KiB.
-	Data          []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// Instead of data, if the descriptor was taken: this many bytes of the document, at most 1 GiB, from this one on.
+	Offset        int64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Length        int64 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WritePortRequest) Reset() {
 	*x = WritePortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[10]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +805,7 @@ func (x *WritePortRequest) String() string {
 func (*WritePortRequest) ProtoMessage() {}
 
 func (x *WritePortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[10]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +818,7 @@ func (x *WritePortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WritePortRequest.ProtoReflect.Descriptor instead.
 func (*WritePortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{10}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WritePortRequest) GetPort() uint64 {
@@ -655,9 +835,23 @@ func (x *WritePortRequest) GetData() []byte {
 	return nil
 }
 
+func (x *WritePortRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *WritePortRequest) GetLength() int64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
 type WritePortResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bytes taken, 0 to len(data).
+	// Bytes taken, 0 to len(data) or length.
 	Written uint32 `protobuf:"varint,1,opt,name=written,proto3" json:"written,omitempty"`
 	// The device takes no (more) data just now: call again with the rest.
 	NotReady bool `protobuf:"varint,2,opt,name=not_ready,json=notReady,proto3" json:"not_ready,omitempty"`
@@ -669,7 +863,7 @@ type WritePortResponse struct {
 
 func (x *WritePortResponse) Reset() {
 	*x = WritePortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[11]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +875,7 @@ func (x *WritePortResponse) String() string {
 func (*WritePortResponse) ProtoMessage() {}
 
 func (x *WritePortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[11]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +888,7 @@ func (x *WritePortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WritePortResponse.ProtoReflect.Descriptor instead.
 func (*WritePortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{11}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WritePortResponse) GetWritten() uint32 {
@@ -728,7 +922,7 @@ type ReadPortRequest struct {
 
 func (x *ReadPortRequest) Reset() {
 	*x = ReadPortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[12]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +934,7 @@ func (x *ReadPortRequest) String() string {
 func (*ReadPortRequest) ProtoMessage() {}
 
 func (x *ReadPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[12]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +947,7 @@ func (x *ReadPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadPortRequest.ProtoReflect.Descriptor instead.
 func (*ReadPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{12}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReadPortRequest) GetPort() uint64 {
@@ -779,7 +973,7 @@ type ReadPortResponse struct {
 
 func (x *ReadPortResponse) Reset() {
 	*x = ReadPortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[13]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +985,7 @@ func (x *ReadPortResponse) String() string {
 func (*ReadPortResponse) ProtoMessage() {}
 
 func (x *ReadPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[13]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +998,7 @@ func (x *ReadPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadPortResponse.ProtoReflect.Descriptor instead.
 func (*ReadPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{13}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReadPortResponse) GetData() []byte {
@@ -825,7 +1019,7 @@ type EndDocPortRequest struct {
 
 func (x *EndDocPortRequest) Reset() {
 	*x = EndDocPortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[14]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -837,7 +1031,7 @@ func (x *EndDocPortRequest) String() string {
 func (*EndDocPortRequest) ProtoMessage() {}
 
 func (x *EndDocPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[14]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -850,7 +1044,7 @@ func (x *EndDocPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndDocPortRequest.ProtoReflect.Descriptor instead.
 func (*EndDocPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{14}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndDocPortRequest) GetPort() uint64 {
@@ -875,7 +1069,7 @@ type EndDocPortResponse struct {
 
 func (x *EndDocPortResponse) Reset() {
 	*x = EndDocPortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[15]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +1081,7 @@ func (x *EndDocPortResponse) String() string {
 func (*EndDocPortResponse) ProtoMessage() {}
 
 func (x *EndDocPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[15]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1094,7 @@ func (x *EndDocPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndDocPortResponse.ProtoReflect.Descriptor instead.
 func (*EndDocPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{15}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{17}
 }
 
 type ClosePortRequest struct {
@@ -912,7 +1106,7 @@ type ClosePortRequest struct {
 
 func (x *ClosePortRequest) Reset() {
 	*x = ClosePortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[16]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1118,7 @@ func (x *ClosePortRequest) String() string {
 func (*ClosePortRequest) ProtoMessage() {}
 
 func (x *ClosePortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[16]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1131,7 @@ func (x *ClosePortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosePortRequest.ProtoReflect.Descriptor instead.
 func (*ClosePortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{16}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ClosePortRequest) GetPort() uint64 {
@@ -955,7 +1149,7 @@ type ClosePortResponse struct {
 
 func (x *ClosePortResponse) Reset() {
 	*x = ClosePortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[17]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1161,7 @@ func (x *ClosePortResponse) String() string {
 func (*ClosePortResponse) ProtoMessage() {}
 
 func (x *ClosePortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[17]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1174,7 @@ func (x *ClosePortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosePortResponse.ProtoReflect.Descriptor instead.
 func (*ClosePortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{17}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{19}
 }
 
 type GetPrinterDataFromPortRequest struct {
@@ -995,7 +1189,7 @@ type GetPrinterDataFromPortRequest struct {
 
 func (x *GetPrinterDataFromPortRequest) Reset() {
 	*x = GetPrinterDataFromPortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[18]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1201,7 @@ func (x *GetPrinterDataFromPortRequest) String() string {
 func (*GetPrinterDataFromPortRequest) ProtoMessage() {}
 
 func (x *GetPrinterDataFromPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[18]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1020,7 +1214,7 @@ func (x *GetPrinterDataFromPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPrinterDataFromPortRequest.ProtoReflect.Descriptor instead.
 func (*GetPrinterDataFromPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{18}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetPrinterDataFromPortRequest) GetPort() uint64 {
@@ -1060,7 +1254,7 @@ type GetPrinterDataFromPortResponse struct {
 
 func (x *GetPrinterDataFromPortResponse) Reset() {
 	*x = GetPrinterDataFromPortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[19]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1266,7 @@ func (x *GetPrinterDataFromPortResponse) String() string {
 func (*GetPrinterDataFromPortResponse) ProtoMessage() {}
 
 func (x *GetPrinterDataFromPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[19]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1279,7 @@ func (x *GetPrinterDataFromPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPrinterDataFromPortResponse.ProtoReflect.Descriptor instead.
 func (*GetPrinterDataFromPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{19}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetPrinterDataFromPortResponse) GetOutput() []byte {
@@ -1110,7 +1304,7 @@ type SetPortTimeOutsRequest struct {
 
 func (x *SetPortTimeOutsRequest) Reset() {
 	*x = SetPortTimeOutsRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[20]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1122,7 +1316,7 @@ func (x *SetPortTimeOutsRequest) String() string {
 func (*SetPortTimeOutsRequest) ProtoMessage() {}
 
 func (x *SetPortTimeOutsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[20]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1135,7 +1329,7 @@ func (x *SetPortTimeOutsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPortTimeOutsRequest.ProtoReflect.Descriptor instead.
 func (*SetPortTimeOutsRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{20}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetPortTimeOutsRequest) GetPort() uint64 {
@@ -1188,7 +1382,7 @@ type SetPortTimeOutsResponse struct {
 
 func (x *SetPortTimeOutsResponse) Reset() {
 	*x = SetPortTimeOutsResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[21]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1394,7 @@ func (x *SetPortTimeOutsResponse) String() string {
 func (*SetPortTimeOutsResponse) ProtoMessage() {}
 
 func (x *SetPortTimeOutsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[21]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1407,7 @@ func (x *SetPortTimeOutsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPortTimeOutsResponse.ProtoReflect.Descriptor instead.
 func (*SetPortTimeOutsResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{21}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{23}
 }
 
 // BidiData is BIDI_DATA.
@@ -1228,7 +1422,7 @@ type BidiData struct {
 
 func (x *BidiData) Reset() {
 	*x = BidiData{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[22]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1434,7 @@ func (x *BidiData) String() string {
 func (*BidiData) ProtoMessage() {}
 
 func (x *BidiData) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[22]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1447,7 @@ func (x *BidiData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BidiData.ProtoReflect.Descriptor instead.
 func (*BidiData) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{22}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *BidiData) GetType() uint32 {
@@ -1281,7 +1475,7 @@ type BidiRequest struct {
 
 func (x *BidiRequest) Reset() {
 	*x = BidiRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[23]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1487,7 @@ func (x *BidiRequest) String() string {
 func (*BidiRequest) ProtoMessage() {}
 
 func (x *BidiRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[23]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1500,7 @@ func (x *BidiRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BidiRequest.ProtoReflect.Descriptor instead.
 func (*BidiRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{23}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *BidiRequest) GetNumber() uint32 {
@@ -1343,7 +1537,7 @@ type BidiResponse struct {
 
 func (x *BidiResponse) Reset() {
 	*x = BidiResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[24]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1549,7 @@ func (x *BidiResponse) String() string {
 func (*BidiResponse) ProtoMessage() {}
 
 func (x *BidiResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[24]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1562,7 @@ func (x *BidiResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BidiResponse.ProtoReflect.Descriptor instead.
 func (*BidiResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{24}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *BidiResponse) GetResult() uint32 {
@@ -1411,7 +1605,7 @@ type SendRecvBidiDataFromPortRequest struct {
 
 func (x *SendRecvBidiDataFromPortRequest) Reset() {
 	*x = SendRecvBidiDataFromPortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[25]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1617,7 @@ func (x *SendRecvBidiDataFromPortRequest) String() string {
 func (*SendRecvBidiDataFromPortRequest) ProtoMessage() {}
 
 func (x *SendRecvBidiDataFromPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[25]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1630,7 @@ func (x *SendRecvBidiDataFromPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRecvBidiDataFromPortRequest.ProtoReflect.Descriptor instead.
 func (*SendRecvBidiDataFromPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{25}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SendRecvBidiDataFromPortRequest) GetPort() uint64 {
@@ -1476,7 +1670,7 @@ type SendRecvBidiDataFromPortResponse struct {
 
 func (x *SendRecvBidiDataFromPortResponse) Reset() {
 	*x = SendRecvBidiDataFromPortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[26]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1682,7 @@ func (x *SendRecvBidiDataFromPortResponse) String() string {
 func (*SendRecvBidiDataFromPortResponse) ProtoMessage() {}
 
 func (x *SendRecvBidiDataFromPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[26]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1695,7 @@ func (x *SendRecvBidiDataFromPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRecvBidiDataFromPortResponse.ProtoReflect.Descriptor instead.
 func (*SendRecvBidiDataFromPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{26}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SendRecvBidiDataFromPortResponse) GetResponses() []*BidiResponse {
@@ -1524,7 +1718,7 @@ type XcvOpenPortRequest struct {
 
 func (x *XcvOpenPortRequest) Reset() {
 	*x = XcvOpenPortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[27]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1730,7 @@ func (x *XcvOpenPortRequest) String() string {
 func (*XcvOpenPortRequest) ProtoMessage() {}
 
 func (x *XcvOpenPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[27]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1743,7 @@ func (x *XcvOpenPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XcvOpenPortRequest.ProtoReflect.Descriptor instead.
 func (*XcvOpenPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{27}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *XcvOpenPortRequest) GetMonitor() uint64 {
@@ -1583,7 +1777,7 @@ type XcvOpenPortResponse struct {
 
 func (x *XcvOpenPortResponse) Reset() {
 	*x = XcvOpenPortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[28]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1789,7 @@ func (x *XcvOpenPortResponse) String() string {
 func (*XcvOpenPortResponse) ProtoMessage() {}
 
 func (x *XcvOpenPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[28]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1802,7 @@ func (x *XcvOpenPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XcvOpenPortResponse.ProtoReflect.Descriptor instead.
 func (*XcvOpenPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{28}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *XcvOpenPortResponse) GetXcv() uint64 {
@@ -1631,7 +1825,7 @@ type XcvDataPortRequest struct {
 
 func (x *XcvDataPortRequest) Reset() {
 	*x = XcvDataPortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[29]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1837,7 @@ func (x *XcvDataPortRequest) String() string {
 func (*XcvDataPortRequest) ProtoMessage() {}
 
 func (x *XcvDataPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[29]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +1850,7 @@ func (x *XcvDataPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XcvDataPortRequest.ProtoReflect.Descriptor instead.
 func (*XcvDataPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{29}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *XcvDataPortRequest) GetXcv() uint64 {
@@ -1705,7 +1899,7 @@ type XcvDataPortResponse struct {
 
 func (x *XcvDataPortResponse) Reset() {
 	*x = XcvDataPortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[30]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +1911,7 @@ func (x *XcvDataPortResponse) String() string {
 func (*XcvDataPortResponse) ProtoMessage() {}
 
 func (x *XcvDataPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[30]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +1924,7 @@ func (x *XcvDataPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XcvDataPortResponse.ProtoReflect.Descriptor instead.
 func (*XcvDataPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{30}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *XcvDataPortResponse) GetStatus() uint32 {
@@ -1777,7 +1971,7 @@ type XcvClosePortRequest struct {
 
 func (x *XcvClosePortRequest) Reset() {
 	*x = XcvClosePortRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[31]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1789,7 +1983,7 @@ func (x *XcvClosePortRequest) String() string {
 func (*XcvClosePortRequest) ProtoMessage() {}
 
 func (x *XcvClosePortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[31]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1802,7 +1996,7 @@ func (x *XcvClosePortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XcvClosePortRequest.ProtoReflect.Descriptor instead.
 func (*XcvClosePortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{31}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *XcvClosePortRequest) GetXcv() uint64 {
@@ -1820,7 +2014,7 @@ type XcvClosePortResponse struct {
 
 func (x *XcvClosePortResponse) Reset() {
 	*x = XcvClosePortResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[32]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +2026,7 @@ func (x *XcvClosePortResponse) String() string {
 func (*XcvClosePortResponse) ProtoMessage() {}
 
 func (x *XcvClosePortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[32]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +2039,7 @@ func (x *XcvClosePortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XcvClosePortResponse.ProtoReflect.Descriptor instead.
 func (*XcvClosePortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{32}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{34}
 }
 
 type NotifyUsedPortsRequest struct {
@@ -1858,7 +2052,7 @@ type NotifyUsedPortsRequest struct {
 
 func (x *NotifyUsedPortsRequest) Reset() {
 	*x = NotifyUsedPortsRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[33]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +2064,7 @@ func (x *NotifyUsedPortsRequest) String() string {
 func (*NotifyUsedPortsRequest) ProtoMessage() {}
 
 func (x *NotifyUsedPortsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[33]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +2077,7 @@ func (x *NotifyUsedPortsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyUsedPortsRequest.ProtoReflect.Descriptor instead.
 func (*NotifyUsedPortsRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{33}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *NotifyUsedPortsRequest) GetMonitor() uint64 {
@@ -1908,7 +2102,7 @@ type NotifyUsedPortsResponse struct {
 
 func (x *NotifyUsedPortsResponse) Reset() {
 	*x = NotifyUsedPortsResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[34]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1920,7 +2114,7 @@ func (x *NotifyUsedPortsResponse) String() string {
 func (*NotifyUsedPortsResponse) ProtoMessage() {}
 
 func (x *NotifyUsedPortsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[34]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1933,7 +2127,7 @@ func (x *NotifyUsedPortsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyUsedPortsResponse.ProtoReflect.Descriptor instead.
 func (*NotifyUsedPortsResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{34}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{36}
 }
 
 type NotifyUnusedPortsRequest struct {
@@ -1946,7 +2140,7 @@ type NotifyUnusedPortsRequest struct {
 
 func (x *NotifyUnusedPortsRequest) Reset() {
 	*x = NotifyUnusedPortsRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[35]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2152,7 @@ func (x *NotifyUnusedPortsRequest) String() string {
 func (*NotifyUnusedPortsRequest) ProtoMessage() {}
 
 func (x *NotifyUnusedPortsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[35]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2165,7 @@ func (x *NotifyUnusedPortsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyUnusedPortsRequest.ProtoReflect.Descriptor instead.
 func (*NotifyUnusedPortsRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{35}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *NotifyUnusedPortsRequest) GetMonitor() uint64 {
@@ -1996,7 +2190,7 @@ type NotifyUnusedPortsResponse struct {
 
 func (x *NotifyUnusedPortsResponse) Reset() {
 	*x = NotifyUnusedPortsResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[36]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2202,7 @@ func (x *NotifyUnusedPortsResponse) String() string {
 func (*NotifyUnusedPortsResponse) ProtoMessage() {}
 
 func (x *NotifyUnusedPortsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[36]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +2215,7 @@ func (x *NotifyUnusedPortsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyUnusedPortsResponse.ProtoReflect.Descriptor instead.
 func (*NotifyUnusedPortsResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{36}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{38}
 }
 
 type PowerEventRequest struct {
@@ -2035,7 +2229,7 @@ type PowerEventRequest struct {
 
 func (x *PowerEventRequest) Reset() {
 	*x = PowerEventRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[37]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2241,7 @@ func (x *PowerEventRequest) String() string {
 func (*PowerEventRequest) ProtoMessage() {}
 
 func (x *PowerEventRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[37]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2254,7 @@ func (x *PowerEventRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerEventRequest.ProtoReflect.Descriptor instead.
 func (*PowerEventRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{37}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PowerEventRequest) GetMonitor() uint64 {
@@ -2085,7 +2279,7 @@ type PowerEventResponse struct {
 
 func (x *PowerEventResponse) Reset() {
 	*x = PowerEventResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[38]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2291,7 @@ func (x *PowerEventResponse) String() string {
 func (*PowerEventResponse) ProtoMessage() {}
 
 func (x *PowerEventResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[38]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2304,7 @@ func (x *PowerEventResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerEventResponse.ProtoReflect.Descriptor instead.
 func (*PowerEventResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{38}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{40}
 }
 
 type ShutdownRequest struct {
@@ -2122,7 +2316,7 @@ type ShutdownRequest struct {
 
 func (x *ShutdownRequest) Reset() {
 	*x = ShutdownRequest{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[39]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2134,7 +2328,7 @@ func (x *ShutdownRequest) String() string {
 func (*ShutdownRequest) ProtoMessage() {}
 
 func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[39]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2147,7 +2341,7 @@ func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownRequest.ProtoReflect.Descriptor instead.
 func (*ShutdownRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{39}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ShutdownRequest) GetMonitor() uint64 {
@@ -2165,7 +2359,7 @@ type ShutdownResponse struct {
 
 func (x *ShutdownResponse) Reset() {
 	*x = ShutdownResponse{}
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[40]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2371,7 @@ func (x *ShutdownResponse) String() string {
 func (*ShutdownResponse) ProtoMessage() {}
 
 func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[40]
+	mi := &file_spoolhost_monitor_v2_monitor_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2384,7 @@ func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownResponse.ProtoReflect.Descriptor instead.
 func (*ShutdownResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{40}
+	return file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP(), []int{42}
 }
 
 var File_spoolhost_monitor_v2_monitor_proto protoreflect.FileDescriptor
@@ -2221,10 +2415,12 @@ const file_spoolhost_monitor_v2_monitor_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"J\n" +
 	"\x10OpenPortResponse\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\x04R\x04port\x12\"\n" +
-	"\fcapabilities\x18\x02 \x03(\tR\fcapabilities\"V\n" +
+	"\fcapabilities\x18\x02 \x03(\tR\fcapabilities\"\x9b\x01\n" +
 	"\x13StartDocPortRequest\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\x04R\x04port\x12+\n" +
-	"\x03doc\x18\x02 \x01(\v2\x19.spoolhost.monitor.v2.DocR\x03doc\"\xaa\x01\n" +
+	"\x03doc\x18\x02 \x01(\v2\x19.spoolhost.monitor.v2.DocR\x03doc\x12\x1a\n" +
+	"\bdocument\x18\x03 \x01(\x04R\bdocument\x12'\n" +
+	"\x0fdocument_offset\x18\x04 \x01(\x03R\x0edocumentOffset\"\xaa\x01\n" +
 	"\x03Doc\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\x04R\x05jobId\x12\x18\n" +
 	"\aprinter\x18\x02 \x01(\tR\aprinter\x12\x14\n" +
@@ -2232,11 +2428,25 @@ const file_spoolhost_monitor_v2_monitor_proto_rawDesc = "" +
 	"\x04user\x18\x04 \x01(\tR\x04user\x12\x1a\n" +
 	"\bdatatype\x18\x05 \x01(\tR\bdatatype\x12\x12\n" +
 	"\x04size\x18\x06 \x01(\x03R\x04size\x12\x18\n" +
-	"\aattempt\x18\a \x01(\x05R\aattempt\"\x16\n" +
-	"\x14StartDocPortResponse\":\n" +
+	"\aattempt\x18\a \x01(\x05R\aattempt\"=\n" +
+	"\x14StartDocPortResponse\x12%\n" +
+	"\x0edocument_taken\x18\x01 \x01(\bR\rdocumentTaken\"j\n" +
+	"\x13PrintDocPortRequest\x12\x12\n" +
+	"\x04port\x18\x01 \x01(\x04R\x04port\x12+\n" +
+	"\x03doc\x18\x02 \x01(\v2\x19.spoolhost.monitor.v2.DocR\x03doc\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\xa2\x01\n" +
+	"\x14PrintDocPortResponse\x12\x18\n" +
+	"\astarted\x18\x01 \x01(\bR\astarted\x12\x18\n" +
+	"\awritten\x18\x02 \x01(\rR\awritten\x12\x14\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\rR\x04kind\x12\x12\n" +
+	"\x04code\x18\x05 \x01(\rR\x04code\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"j\n" +
 	"\x10WritePortRequest\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\x04R\x04port\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data\"b\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x16\n" +
+	"\x06length\x18\x04 \x01(\x03R\x06length\"b\n" +
 	"\x11WritePortResponse\x12\x18\n" +
 	"\awritten\x18\x01 \x01(\rR\awritten\x12\x1b\n" +
 	"\tnot_ready\x18\x02 \x01(\bR\bnotReady\x12\x16\n" +
@@ -2325,12 +2535,13 @@ const file_spoolhost_monitor_v2_monitor_proto_rawDesc = "" +
 	"\x12PowerEventResponse\"+\n" +
 	"\x0fShutdownRequest\x12\x18\n" +
 	"\amonitor\x18\x01 \x01(\x04R\amonitor\"\x12\n" +
-	"\x10ShutdownResponse2\x82\x0f\n" +
+	"\x10ShutdownResponse2\xe9\x0f\n" +
 	"\fPrintMonitor\x12\x86\x01\n" +
 	"\x17InitializePrintMonitor2\x124.spoolhost.monitor.v2.InitializePrintMonitor2Request\x1a5.spoolhost.monitor.v2.InitializePrintMonitor2Response\x12\\\n" +
 	"\tEnumPorts\x12&.spoolhost.monitor.v2.EnumPortsRequest\x1a'.spoolhost.monitor.v2.EnumPortsResponse\x12Y\n" +
 	"\bOpenPort\x12%.spoolhost.monitor.v2.OpenPortRequest\x1a&.spoolhost.monitor.v2.OpenPortResponse\x12e\n" +
-	"\fStartDocPort\x12).spoolhost.monitor.v2.StartDocPortRequest\x1a*.spoolhost.monitor.v2.StartDocPortResponse\x12\\\n" +
+	"\fStartDocPort\x12).spoolhost.monitor.v2.StartDocPortRequest\x1a*.spoolhost.monitor.v2.StartDocPortResponse\x12e\n" +
+	"\fPrintDocPort\x12).spoolhost.monitor.v2.PrintDocPortRequest\x1a*.spoolhost.monitor.v2.PrintDocPortResponse\x12\\\n" +
 	"\tWritePort\x12&.spoolhost.monitor.v2.WritePortRequest\x1a'.spoolhost.monitor.v2.WritePortResponse\x12Y\n" +
 	"\bReadPort\x12%.spoolhost.monitor.v2.ReadPortRequest\x1a&.spoolhost.monitor.v2.ReadPortResponse\x12_\n" +
 	"\n" +
@@ -2360,7 +2571,7 @@ func file_spoolhost_monitor_v2_monitor_proto_rawDescGZIP() []byte {
 	return file_spoolhost_monitor_v2_monitor_proto_rawDescData
 }
 
-var file_spoolhost_monitor_v2_monitor_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_spoolhost_monitor_v2_monitor_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_spoolhost_monitor_v2_monitor_proto_goTypes = []any{
 	(*InitializePrintMonitor2Request)(nil),   // 0: spoolhost.monitor.v2.InitializePrintMonitor2Request
 	(*InitializePrintMonitor2Response)(nil),  // 1: spoolhost.monitor.v2.InitializePrintMonitor2Response
@@ -2372,86 +2583,91 @@ var file_spoolhost_monitor_v2_monitor_proto_goTypes = []any{
 	(*StartDocPortRequest)(nil),              // 7: spoolhost.monitor.v2.StartDocPortRequest
 	(*Doc)(nil),                              // 8: spoolhost.monitor.v2.Doc
 	(*StartDocPortResponse)(nil),             // 9: spoolhost.monitor.v2.StartDocPortResponse
-	(*WritePortRequest)(nil),                 // 10: spoolhost.monitor.v2.WritePortRequest
-	(*WritePortResponse)(nil),                // 11: spoolhost.monitor.v2.WritePortResponse
-	(*ReadPortRequest)(nil),                  // 12: spoolhost.monitor.v2.ReadPortRequest
-	(*ReadPortResponse)(nil),                 // 13: spoolhost.monitor.v2.ReadPortResponse
-	(*EndDocPortRequest)(nil),                // 14: spoolhost.monitor.v2.EndDocPortRequest
-	(*EndDocPortResponse)(nil),               // 15: spoolhost.monitor.v2.EndDocPortResponse
-	(*ClosePortRequest)(nil),                 // 16: spoolhost.monitor.v2.ClosePortRequest
-	(*ClosePortResponse)(nil),                // 17: spoolhost.monitor.v2.ClosePortResponse
-	(*GetPrinterDataFromPortRequest)(nil),    // 18: spoolhost.monitor.v2.GetPrinterDataFromPortRequest
-	(*GetPrinterDataFromPortResponse)(nil),   // 19: spoolhost.monitor.v2.GetPrinterDataFromPortResponse
-	(*SetPortTimeOutsRequest)(nil),           // 20: spoolhost.monitor.v2.SetPortTimeOutsRequest
-	(*SetPortTimeOutsResponse)(nil),          // 21: spoolhost.monitor.v2.SetPortTimeOutsResponse
-	(*BidiData)(nil),                         // 22: spoolhost.monitor.v2.BidiData
-	(*BidiRequest)(nil),                      // 23: spoolhost.monitor.v2.BidiRequest
-	(*BidiResponse)(nil),                     // 24: spoolhost.monitor.v2.BidiResponse
-	(*SendRecvBidiDataFromPortRequest)(nil),  // 25: spoolhost.monitor.v2.SendRecvBidiDataFromPortRequest
-	(*SendRecvBidiDataFromPortResponse)(nil), // 26: spoolhost.monitor.v2.SendRecvBidiDataFromPortResponse
-	(*XcvOpenPortRequest)(nil),               // 27: spoolhost.monitor.v2.XcvOpenPortRequest
-	(*XcvOpenPortResponse)(nil),              // 28: spoolhost.monitor.v2.XcvOpenPortResponse
-	(*XcvDataPortRequest)(nil),               // 29: spoolhost.monitor.v2.XcvDataPortRequest
-	(*XcvDataPortResponse)(nil),              // 30: spoolhost.monitor.v2.XcvDataPortResponse
-	(*XcvClosePortRequest)(nil),              // 31: spoolhost.monitor.v2.XcvClosePortRequest
-	(*XcvClosePortResponse)(nil),             // 32: spoolhost.monitor.v2.XcvClosePortResponse
-	(*NotifyUsedPortsRequest)(nil),           // 33: spoolhost.monitor.v2.NotifyUsedPortsRequest
-	(*NotifyUsedPortsResponse)(nil),          // 34: spoolhost.monitor.v2.NotifyUsedPortsResponse
-	(*NotifyUnusedPortsRequest)(nil),         // 35: spoolhost.monitor.v2.NotifyUnusedPortsRequest
-	(*NotifyUnusedPortsResponse)(nil),        // 36: spoolhost.monitor.v2.NotifyUnusedPortsResponse
-	(*PowerEventRequest)(nil),                // 37: spoolhost.monitor.v2.PowerEventRequest
-	(*PowerEventResponse)(nil),               // 38: spoolhost.monitor.v2.PowerEventResponse
-	(*ShutdownRequest)(nil),                  // 39: spoolhost.monitor.v2.ShutdownRequest
-	(*ShutdownResponse)(nil),                 // 40: spoolhost.monitor.v2.ShutdownResponse
+	(*PrintDocPortRequest)(nil),              // 10: spoolhost.monitor.v2.PrintDocPortRequest
+	(*PrintDocPortResponse)(nil),             // 11: spoolhost.monitor.v2.PrintDocPortResponse
+	(*WritePortRequest)(nil),                 // 12: spoolhost.monitor.v2.WritePortRequest
+	(*WritePortResponse)(nil),                // 13: spoolhost.monitor.v2.WritePortResponse
+	(*ReadPortRequest)(nil),                  // 14: spoolhost.monitor.v2.ReadPortRequest
+	(*ReadPortResponse)(nil),                 // 15: spoolhost.monitor.v2.ReadPortResponse
+	(*EndDocPortRequest)(nil),                // 16: spoolhost.monitor.v2.EndDocPortRequest
+	(*EndDocPortResponse)(nil),               // 17: spoolhost.monitor.v2.EndDocPortResponse
+	(*ClosePortRequest)(nil),                 // 18: spoolhost.monitor.v2.ClosePortRequest
+	(*ClosePortResponse)(nil),                // 19: spoolhost.monitor.v2.ClosePortResponse
+	(*GetPrinterDataFromPortRequest)(nil),    // 20: spoolhost.monitor.v2.GetPrinterDataFromPortRequest
+	(*GetPrinterDataFromPortResponse)(nil),   // 21: spoolhost.monitor.v2.GetPrinterDataFromPortResponse
+	(*SetPortTimeOutsRequest)(nil),           // 22: spoolhost.monitor.v2.SetPortTimeOutsRequest
+	(*SetPortTimeOutsResponse)(nil),          // 23: spoolhost.monitor.v2.SetPortTimeOutsResponse
+	(*BidiData)(nil),                         // 24: spoolhost.monitor.v2.BidiData
+	(*BidiRequest)(nil),                      // 25: spoolhost.monitor.v2.BidiRequest
+	(*BidiResponse)(nil),                     // 26: spoolhost.monitor.v2.BidiResponse
+	(*SendRecvBidiDataFromPortRequest)(nil),  // 27: spoolhost.monitor.v2.SendRecvBidiDataFromPortRequest
+	(*SendRecvBidiDataFromPortResponse)(nil), // 28: spoolhost.monitor.v2.SendRecvBidiDataFromPortResponse
+	(*XcvOpenPortRequest)(nil),               // 29: spoolhost.monitor.v2.XcvOpenPortRequest
+	(*XcvOpenPortResponse)(nil),              // 30: spoolhost.monitor.v2.XcvOpenPortResponse
+	(*XcvDataPortRequest)(nil),               // 31: spoolhost.monitor.v2.XcvDataPortRequest
+	(*XcvDataPortResponse)(nil),              // 32: spoolhost.monitor.v2.XcvDataPortResponse
+	(*XcvClosePortRequest)(nil),              // 33: spoolhost.monitor.v2.XcvClosePortRequest
+	(*XcvClosePortResponse)(nil),             // 34: spoolhost.monitor.v2.XcvClosePortResponse
+	(*NotifyUsedPortsRequest)(nil),           // 35: spoolhost.monitor.v2.NotifyUsedPortsRequest
+	(*NotifyUsedPortsResponse)(nil),          // 36: spoolhost.monitor.v2.NotifyUsedPortsResponse
+	(*NotifyUnusedPortsRequest)(nil),         // 37: spoolhost.monitor.v2.NotifyUnusedPortsRequest
+	(*NotifyUnusedPortsResponse)(nil),        // 38: spoolhost.monitor.v2.NotifyUnusedPortsResponse
+	(*PowerEventRequest)(nil),                // 39: spoolhost.monitor.v2.PowerEventRequest
+	(*PowerEventResponse)(nil),               // 40: spoolhost.monitor.v2.PowerEventResponse
+	(*ShutdownRequest)(nil),                  // 41: spoolhost.monitor.v2.ShutdownRequest
+	(*ShutdownResponse)(nil),                 // 42: spoolhost.monitor.v2.ShutdownResponse
 }
 var file_spoolhost_monitor_v2_monitor_proto_depIdxs = []int32{
 	4,  // 0: spoolhost.monitor.v2.EnumPortsResponse.ports:type_name -> spoolhost.monitor.v2.PortInfo
 	8,  // 1: spoolhost.monitor.v2.StartDocPortRequest.doc:type_name -> spoolhost.monitor.v2.Doc
-	22, // 2: spoolhost.monitor.v2.BidiRequest.data:type_name -> spoolhost.monitor.v2.BidiData
-	22, // 3: spoolhost.monitor.v2.BidiResponse.data:type_name -> spoolhost.monitor.v2.BidiData
-	23, // 4: spoolhost.monitor.v2.SendRecvBidiDataFromPortRequest.requests:type_name -> spoolhost.monitor.v2.BidiRequest
-	24, // 5: spoolhost.monitor.v2.SendRecvBidiDataFromPortResponse.responses:type_name -> spoolhost.monitor.v2.BidiResponse
-	0,  // 6: spoolhost.monitor.v2.PrintMonitor.InitializePrintMonitor2:input_type -> spoolhost.monitor.v2.InitializePrintMonitor2Request
-	2,  // 7: spoolhost.monitor.v2.PrintMonitor.EnumPorts:input_type -> spoolhost.monitor.v2.EnumPortsRequest
-	5,  // 8: spoolhost.monitor.v2.PrintMonitor.OpenPort:input_type -> spoolhost.monitor.v2.OpenPortRequest
-	7,  // 9: spoolhost.monitor.v2.PrintMonitor.StartDocPort:input_type -> spoolhost.monitor.v2.StartDocPortRequest
-	10, // 10: spoolhost.monitor.v2.PrintMonitor.WritePort:input_type -> spoolhost.monitor.v2.WritePortRequest
-	12, // 11: spoolhost.monitor.v2.PrintMonitor.ReadPort:input_type -> spoolhost.monitor.v2.ReadPortRequest
-	14, // 12: spoolhost.monitor.v2.PrintMonitor.EndDocPort:input_type -> spoolhost.monitor.v2.EndDocPortRequest
-	16, // 13: spoolhost.monitor.v2.PrintMonitor.ClosePort:input_type -> spoolhost.monitor.v2.ClosePortRequest
-	18, // 14: spoolhost.monitor.v2.PrintMonitor.GetPrinterDataFromPort:input_type -> spoolhost.monitor.v2.GetPrinterDataFromPortRequest
-	20, // 15: spoolhost.monitor.v2.PrintMonitor.SetPortTimeOuts:input_type -> spoolhost.monitor.v2.SetPortTimeOutsRequest
-	25, // 16: spoolhost.monitor.v2.PrintMonitor.SendRecvBidiDataFromPort:input_type -> spoolhost.monitor.v2.SendRecvBidiDataFromPortRequest
-	27, // 17: spoolhost.monitor.v2.PrintMonitor.XcvOpenPort:input_type -> spoolhost.monitor.v2.XcvOpenPortRequest
-	29, // 18: spoolhost.monitor.v2.PrintMonitor.XcvDataPort:input_type -> spoolhost.monitor.v2.XcvDataPortRequest
-	31, // 19: spoolhost.monitor.v2.PrintMonitor.XcvClosePort:input_type -> spoolhost.monitor.v2.XcvClosePortRequest
-	33, // 20: spoolhost.monitor.v2.PrintMonitor.NotifyUsedPorts:input_type -> spoolhost.monitor.v2.NotifyUsedPortsRequest
-	35, // 21: spoolhost.monitor.v2.PrintMonitor.NotifyUnusedPorts:input_type -> spoolhost.monitor.v2.NotifyUnusedPortsRequest
-	37, // 22: spoolhost.monitor.v2.PrintMonitor.PowerEvent:input_type -> spoolhost.monitor.v2.PowerEventRequest
-	39, // 23: spoolhost.monitor.v2.PrintMonitor.Shutdown:input_type -> spoolhost.monitor.v2.ShutdownRequest
-	1,  // 24: spoolhost.monitor.v2.PrintMonitor.InitializePrintMonitor2:output_type -> spoolhost.monitor.v2.InitializePrintMonitor2Response
-	3,  // 25: spoolhost.monitor.v2.PrintMonitor.EnumPorts:output_type -> spoolhost.monitor.v2.EnumPortsResponse
-	6,  // 26: spoolhost.monitor.v2.PrintMonitor.OpenPort:output_type -> spoolhost.monitor.v2.OpenPortResponse
-	9,  // 27: spoolhost.monitor.v2.PrintMonitor.StartDocPort:output_type -> spoolhost.monitor.v2.StartDocPortResponse
-	11, // 28: spoolhost.monitor.v2.PrintMonitor.WritePort:output_type -> spoolhost.monitor.v2.WritePortResponse
-	13, // 29: spoolhost.monitor.v2.PrintMonitor.ReadPort:output_type -> spoolhost.monitor.v2.ReadPortResponse
-	15, // 30: spoolhost.monitor.v2.PrintMonitor.EndDocPort:output_type -> spoolhost.monitor.v2.EndDocPortResponse
-	17, // 31: spoolhost.monitor.v2.PrintMonitor.ClosePort:output_type -> spoolhost.monitor.v2.ClosePortResponse
-	19, // 32: spoolhost.monitor.v2.PrintMonitor.GetPrinterDataFromPort:output_type -> spoolhost.monitor.v2.GetPrinterDataFromPortResponse
-	21, // 33: spoolhost.monitor.v2.PrintMonitor.SetPortTimeOuts:output_type -> spoolhost.monitor.v2.SetPortTimeOutsResponse
-	26, // 34: spoolhost.monitor.v2.PrintMonitor.SendRecvBidiDataFromPort:output_type -> spoolhost.monitor.v2.SendRecvBidiDataFromPortResponse
-	28, // 35: spoolhost.monitor.v2.PrintMonitor.XcvOpenPort:output_type -> spoolhost.monitor.v2.XcvOpenPortResponse
-	30, // 36: spoolhost.monitor.v2.PrintMonitor.XcvDataPort:output_type -> spoolhost.monitor.v2.XcvDataPortResponse
-	32, // 37: spoolhost.monitor.v2.PrintMonitor.XcvClosePort:output_type -> spoolhost.monitor.v2.XcvClosePortResponse
-	34, // 38: spoolhost.monitor.v2.PrintMonitor.NotifyUsedPorts:output_type -> spoolhost.monitor.v2.NotifyUsedPortsResponse
-	36, // 39: spoolhost.monitor.v2.PrintMonitor.NotifyUnusedPorts:output_type -> spoolhost.monitor.v2.NotifyUnusedPortsResponse
-	38, // 40: spoolhost.monitor.v2.PrintMonitor.PowerEvent:output_type -> spoolhost.monitor.v2.PowerEventResponse
-	40, // 41: spoolhost.monitor.v2.PrintMonitor.Shutdown:output_type -> spoolhost.monitor.v2.ShutdownResponse
-	24, // [24:42] is the sub-list for method output_type
-	6,  // [6:24] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	8,  // 2: spoolhost.monitor.v2.PrintDocPortRequest.doc:type_name -> spoolhost.monitor.v2.Doc
+	24, // 3: spoolhost.monitor.v2.BidiRequest.data:type_name -> spoolhost.monitor.v2.BidiData
+	24, // 4: spoolhost.monitor.v2.BidiResponse.data:type_name -> spoolhost.monitor.v2.BidiData
+	25, // 5: spoolhost.monitor.v2.SendRecvBidiDataFromPortRequest.requests:type_name -> spoolhost.monitor.v2.BidiRequest
+	26, // 6: spoolhost.monitor.v2.SendRecvBidiDataFromPortResponse.responses:type_name -> spoolhost.monitor.v2.BidiResponse
+	0,  // 7: spoolhost.monitor.v2.PrintMonitor.InitializePrintMonitor2:input_type -> spoolhost.monitor.v2.InitializePrintMonitor2Request
+	2,  // 8: spoolhost.monitor.v2.PrintMonitor.EnumPorts:input_type -> spoolhost.monitor.v2.EnumPortsRequest
+	5,  // 9: spoolhost.monitor.v2.PrintMonitor.OpenPort:input_type -> spoolhost.monitor.v2.OpenPortRequest
+	7,  // 10: spoolhost.monitor.v2.PrintMonitor.StartDocPort:input_type -> spoolhost.monitor.v2.StartDocPortRequest
+	10, // 11: spoolhost.monitor.v2.PrintMonitor.PrintDocPort:input_type -> spoolhost.monitor.v2.PrintDocPortRequest
+	12, // 12: spoolhost.monitor.v2.PrintMonitor.WritePort:input_type -> spoolhost.monitor.v2.WritePortRequest
+	14, // 13: spoolhost.monitor.v2.PrintMonitor.ReadPort:input_type -> spoolhost.monitor.v2.ReadPortRequest
+	16, // 14: spoolhost.monitor.v2.PrintMonitor.EndDocPort:input_type -> spoolhost.monitor.v2.EndDocPortRequest
+	18, // 15: spoolhost.monitor.v2.PrintMonitor.ClosePort:input_type -> spoolhost.monitor.v2.ClosePortRequest
+	20, // 16: spoolhost.monitor.v2.PrintMonitor.GetPrinterDataFromPort:input_type -> spoolhost.monitor.v2.GetPrinterDataFromPortRequest
+	22, // 17: spoolhost.monitor.v2.PrintMonitor.SetPortTimeOuts:input_type -> spoolhost.monitor.v2.SetPortTimeOutsRequest
+	27, // 18: spoolhost.monitor.v2.PrintMonitor.SendRecvBidiDataFromPort:input_type -> spoolhost.monitor.v2.SendRecvBidiDataFromPortRequest
+	29, // 19: spoolhost.monitor.v2.PrintMonitor.XcvOpenPort:input_type -> spoolhost.monitor.v2.XcvOpenPortRequest
+	31, // 20: spoolhost.monitor.v2.PrintMonitor.XcvDataPort:input_type -> spoolhost.monitor.v2.XcvDataPortRequest
+	33, // 21: spoolhost.monitor.v2.PrintMonitor.XcvClosePort:input_type -> spoolhost.monitor.v2.XcvClosePortRequest
+	35, // 22: spoolhost.monitor.v2.PrintMonitor.NotifyUsedPorts:input_type -> spoolhost.monitor.v2.NotifyUsedPortsRequest
+	37, // 23: spoolhost.monitor.v2.PrintMonitor.NotifyUnusedPorts:input_type -> spoolhost.monitor.v2.NotifyUnusedPortsRequest
+	39, // 24: spoolhost.monitor.v2.PrintMonitor.PowerEvent:input_type -> spoolhost.monitor.v2.PowerEventRequest
+	41, // 25: spoolhost.monitor.v2.PrintMonitor.Shutdown:input_type -> spoolhost.monitor.v2.ShutdownRequest
+	1,  // 26: spoolhost.monitor.v2.PrintMonitor.InitializePrintMonitor2:output_type -> spoolhost.monitor.v2.InitializePrintMonitor2Response
+	3,  // 27: spoolhost.monitor.v2.PrintMonitor.EnumPorts:output_type -> spoolhost.monitor.v2.EnumPortsResponse
+	6,  // 28: spoolhost.monitor.v2.PrintMonitor.OpenPort:output_type -> spoolhost.monitor.v2.OpenPortResponse
+	9,  // 29: spoolhost.monitor.v2.PrintMonitor.StartDocPort:output_type -> spoolhost.monitor.v2.StartDocPortResponse
+	11, // 30: spoolhost.monitor.v2.PrintMonitor.PrintDocPort:output_type -> spoolhost.monitor.v2.PrintDocPortResponse
+	13, // 31: spoolhost.monitor.v2.PrintMonitor.WritePort:output_type -> spoolhost.monitor.v2.WritePortResponse
+	15, // 32: spoolhost.monitor.v2.PrintMonitor.ReadPort:output_type -> spoolhost.monitor.v2.ReadPortResponse
+	17, // 33: spoolhost.monitor.v2.PrintMonitor.EndDocPort:output_type -> spoolhost.monitor.v2.EndDocPortResponse
+	19, // 34: spoolhost.monitor.v2.PrintMonitor.ClosePort:output_type -> spoolhost.monitor.v2.ClosePortResponse
+	21, // 35: spoolhost.monitor.v2.PrintMonitor.GetPrinterDataFromPort:output_type -> spoolhost.monitor.v2.GetPrinterDataFromPortResponse
+	23, // 36: spoolhost.monitor.v2.PrintMonitor.SetPortTimeOuts:output_type -> spoolhost.monitor.v2.SetPortTimeOutsResponse
+	28, // 37: spoolhost.monitor.v2.PrintMonitor.SendRecvBidiDataFromPort:output_type -> spoolhost.monitor.v2.SendRecvBidiDataFromPortResponse
+	30, // 38: spoolhost.monitor.v2.PrintMonitor.XcvOpenPort:output_type -> spoolhost.monitor.v2.XcvOpenPortResponse
+	32, // 39: spoolhost.monitor.v2.PrintMonitor.XcvDataPort:output_type -> spoolhost.monitor.v2.XcvDataPortResponse
+	34, // 40: spoolhost.monitor.v2.PrintMonitor.XcvClosePort:output_type -> spoolhost.monitor.v2.XcvClosePortResponse
+	36, // 41: spoolhost.monitor.v2.PrintMonitor.NotifyUsedPorts:output_type -> spoolhost.monitor.v2.NotifyUsedPortsResponse
+	38, // 42: spoolhost.monitor.v2.PrintMonitor.NotifyUnusedPorts:output_type -> spoolhost.monitor.v2.NotifyUnusedPortsResponse
+	40, // 43: spoolhost.monitor.v2.PrintMonitor.PowerEvent:output_type -> spoolhost.monitor.v2.PowerEventResponse
+	42, // 44: spoolhost.monitor.v2.PrintMonitor.Shutdown:output_type -> spoolhost.monitor.v2.ShutdownResponse
+	26, // [26:45] is the sub-list for method output_type
+	7,  // [7:26] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_monitor_v2_monitor_proto_init() }
@@ -2465,7 +2681,7 @@ func file_spoolhost_monitor_v2_monitor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_monitor_v2_monitor_proto_rawDesc), len(file_spoolhost_monitor_v2_monitor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

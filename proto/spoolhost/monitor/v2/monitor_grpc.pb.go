@@ -28,6 +28,7 @@ const (
 	PrintMonitor_EnumPorts_FullMethodName                = "/spoolhost.monitor.v2.PrintMonitor/EnumPorts"
 	PrintMonitor_OpenPort_FullMethodName                 = "/spoolhost.monitor.v2.PrintMonitor/OpenPort"
 	PrintMonitor_StartDocPort_FullMethodName             = "/spoolhost.monitor.v2.PrintMonitor/StartDocPort"
+	PrintMonitor_PrintDocPort_FullMethodName             = "/spoolhost.monitor.v2.PrintMonitor/PrintDocPort"
 	PrintMonitor_WritePort_FullMethodName                = "/spoolhost.monitor.v2.PrintMonitor/WritePort"
 	PrintMonitor_ReadPort_FullMethodName                 = "/spoolhost.monitor.v2.PrintMonitor/ReadPort"
 	PrintMonitor_EndDocPort_FullMethodName               = "/spoolhost.monitor.v2.PrintMonitor/EndDocPort"
@@ -62,6 +63,9 @@ type PrintMonitorClient interface {
 	// StartDocPort begins a document. Errors: any that tells why the device cannot be
 	// reached; the document is then tried again later or at another port.
 	StartDocPort(ctx context.Context, in *StartDocPortRequest, opts ...grpc.CallOption) (*StartDocPortResponse, error)
+	// PrintDocPort is StartDocPort, WritePort and EndDocPort of a small document in one. What happened before an
+	// error is in the response; an RPC error means that the monitor could not be asked. Capability "print-doc-port".
+	PrintDocPort(ctx context.Context, in *PrintDocPortRequest, opts ...grpc.CallOption) (*PrintDocPortResponse, error)
 	// WritePort hands over bytes. Errors: ERROR_SPL_NO_STARTDOC (3003), device errors.
 	WritePort(ctx context.Context, in *WritePortRequest, opts ...grpc.CallOption) (*WritePortResponse, error)
 	// ReadPort fetches what the device sent. Capability "read-port". Errors: ERROR_NOT_SUPPORTED (50).
@@ -138,6 +142,16 @@ func (c *printMonitorClient) StartDocPort(ctx context.Context, in *StartDocPortR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StartDocPortResponse)
 	err := c.cc.Invoke(ctx, PrintMonitor_StartDocPort_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *printMonitorClient) PrintDocPort(ctx context.Context, in *PrintDocPortRequest, opts ...grpc.CallOption) (*PrintDocPortResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PrintDocPortResponse)
+	err := c.cc.Invoke(ctx, PrintMonitor_PrintDocPort_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -302,6 +316,9 @@ type PrintMonitorServer interface {
 	// StartDocPort begins a document. Errors: any that tells why the device cannot be
 	// reached; the document is then tried again later or at another port.
 	StartDocPort(context.Context, *StartDocPortRequest) (*StartDocPortResponse, error)
+	// PrintDocPort is StartDocPort, WritePort and EndDocPort of a small document in one. What happened before an
+	// error is in the response; an RPC error means that the monitor could not be asked. Capability "print-doc-port".
+	PrintDocPort(context.Context, *PrintDocPortRequest) (*PrintDocPortResponse, error)
 	// WritePort hands over bytes. Errors: ERROR_SPL_NO_STARTDOC (3003), device errors.
 	WritePort(context.Context, *WritePortRequest) (*WritePortResponse, error)
 	// ReadPort fetches what the device sent. Capability "read-port". Errors: ERROR_NOT_SUPPORTED (50).
@@ -355,6 +372,9 @@ func (UnimplementedPrintMonitorServer) OpenPort(context.Context, *OpenPortReques
 }
 func (UnimplementedPrintMonitorServer) StartDocPort(context.Context, *StartDocPortRequest) (*StartDocPortResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method StartDocPort not implemented")
+}
+func (UnimplementedPrintMonitorServer) PrintDocPort(context.Context, *PrintDocPortRequest) (*PrintDocPortResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PrintDocPort not implemented")
 }
 func (UnimplementedPrintMonitorServer) WritePort(context.Context, *WritePortRequest) (*WritePortResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method WritePort not implemented")
@@ -487,6 +507,24 @@ func _PrintMonitor_StartDocPort_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(PrintMonitorServer).StartDocPort(ctx, req.(*StartDocPortRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PrintMonitor_PrintDocPort_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PrintDocPortRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PrintMonitorServer).PrintDocPort(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PrintMonitor_PrintDocPort_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PrintMonitorServer).PrintDocPort(ctx, req.(*PrintDocPortRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -765,6 +803,10 @@ var PrintMonitor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StartDocPort",
 			Handler:    _PrintMonitor_StartDocPort_Handler,
+		},
+		{
+			MethodName: "PrintDocPort",
+			Handler:    _PrintMonitor_PrintDocPort_Handler,
 		},
 		{
 			MethodName: "WritePort",

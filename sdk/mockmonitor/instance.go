@@ -115,6 +115,9 @@ func (i *instance) OpenPort(ctx context.Context, name string) (monitor.Port, err
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.open[p] = struct{}{}
+	if s.File {
+		return filePort{p}, nil
+	}
 	return p, nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/spoolhost/spoolhost/sdk/spool"
 )
 
 // Writer is a connection or a device file that the runtime can wait for.
@@ -32,6 +34,22 @@ func Write(ctx context.Context, w Writer, p []byte, patience time.Duration) (n i
 	n, err = w.Write(p)
 	stop()
 	return Verdict(ctx, n, len(p), err)
+}
+
+// Copy writes what r holds, as Write does; where it can, the kernel carries the bytes.
+func Copy(ctx context.Context, w Writer, r *spool.DocumentReader, patience time.Duration) (n int64, err error) {
+	want := r.Len()
+	if ctx.Err() != nil || want == 0 {
+		return 0, ctx.Err()
+	}
+	if err := w.SetWriteDeadline(Limit(ctx, patience)); err != nil {
+		return 0, err
+	}
+	stop := whenDone(ctx, func() { _ = w.SetWriteDeadline(past()) })
+	n, err = r.WriteTo(w)
+	stop()
+	took, err := Verdict(ctx, int(n), int(want), err)
+	return int64(took), err
 }
 
 // Reader is a connection or a device file that the runtime can wait for.

@@ -65,11 +65,26 @@ func (t *transfer) control(ctx context.Context) error {
 
 // Write hands bytes to the daemon: as many as it takes within the write time-out.
 func (t *transfer) Write(ctx context.Context, p []byte) (int, error) {
-	if t.stream.Sent+int64(len(p)) > t.doc.Size {
-		return 0, spoolerr.New(spoolerr.Invalid, 0,
-			"the document is longer than the %d bytes that were announced to %s", t.doc.Size, t.Address())
+	if err := t.room(int64(len(p))); err != nil {
+		return 0, err
 	}
 	return t.stream.Write(ctx, p)
+}
+
+// WriteDocument is Write with the bytes that r holds.
+func (t *transfer) WriteDocument(ctx context.Context, r *spool.DocumentReader) (int64, error) {
+	if err := t.room(r.Len()); err != nil {
+		return 0, err
+	}
+	return t.stream.WriteDocument(ctx, r)
+}
+
+func (t *transfer) room(n int64) error {
+	if t.stream.Sent+n <= t.doc.Size {
+		return nil
+	}
+	return spoolerr.New(spoolerr.Invalid, 0,
+		"the document is longer than the %d bytes that were announced to %s", t.doc.Size, t.Address())
 }
 
 // Finish ends the data, and has the daemon accept the whole job.

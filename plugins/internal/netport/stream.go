@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/plugins/internal/deadline"
+	"github.com/spoolhost/spoolhost/sdk/spool"
 )
 
 // Stream is a document on its way over a connection.
@@ -46,6 +47,27 @@ func (s *Stream) Write(ctx context.Context, p []byte) (int, error) {
 	}
 	end, err := s.write(ctx, p[n:])
 	return s.verdict(ctx, n+end, len(p), err)
+}
+
+// WriteDocument is Write with the bytes that r holds.
+func (s *Stream) WriteDocument(ctx context.Context, r *spool.DocumentReader) (int64, error) {
+	last := s.Size > longDocument && s.Sent+r.Len() >= s.Size
+	most := r
+	if last {
+		most = r.Next(r.Len() - 1)
+	}
+	n, err := deadline.Copy(ctx, s.Conn, most, s.Patience)
+	s.Sent += n
+	if _, err = s.verdict(ctx, int(n), int(n+most.Len()), err); !last || most.Len() > 0 || err != nil {
+		return n, err
+	}
+	r.Skip(n)
+	var end [1]byte
+	if _, err := r.Read(end[:]); err != nil {
+		return n, err
+	}
+	one, err := s.Write(ctx, end[:])
+	return n + int64(one), err
 }
 
 func (s *Stream) write(ctx context.Context, p []byte) (int, error) {

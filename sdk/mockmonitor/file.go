@@ -2,6 +2,7 @@ package mockmonitor
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spoolhost/spoolhost/sdk/monitor"
@@ -19,7 +20,7 @@ func (p filePort) WriteDocument(ctx context.Context, r *spool.DocumentReader) (n
 	buf := make([]byte, min(r.Len(), spool.ChunkSize))
 	for r.Len() > 0 {
 		got, err := r.Read(buf)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return n, err
 		}
 		took, err := p.Write(ctx, buf[:got])

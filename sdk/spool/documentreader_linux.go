@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"io"
 	"syscall"
 
@@ -32,7 +33,7 @@ func (r *DocumentReader) send(conn syscall.Conn) (sent int64, done bool, err err
 	if failure != nil {
 		err = failure
 	}
-	if sent == 0 && (err == unix.EINVAL || err == unix.ENOSYS) {
+	if sent == 0 && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS)) {
 		return 0, false, nil
 	}
 	return sent, true, err

@@ -17,7 +17,7 @@ settings a port takes is its monitor's business.`,
 		`  spoolhost port add IP_10.0.0.5 --monitor "Standard TCP/IP Port" --set host=10.0.0.5 --set port=9100
   spoolhost port list`,
 		newPortAddCommand(opts), newPortListCommand(opts), newPortShowCommand(opts), newPortConfigureCommand(opts), newPortDeleteCommand(opts),
-		newPortSetCommand(opts))
+		newPortSetCommand(opts), newPortBidiCommand(opts), newPortTimeOutsCommand(opts), newPortDataCommand(opts))
 	addSpoolerFlag(group, opts)
 	return group
 }

@@ -83,6 +83,9 @@ func (p *printing) Write(ctx context.Context, b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, ctx.Err()
 	}
+	if p.size == 0 || p.sent < p.size && p.sent+int64(len(b)) > p.size {
+		return 0, spoolerr.New(spoolerr.Invalid, 0, "the document is longer than the %d bytes that were announced", p.size)
+	}
 	n := 0
 	if p.sent < p.size {
 		var err error

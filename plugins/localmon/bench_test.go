@@ -11,7 +11,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spoolhost/spoolhost/plugins/internal/montest"
-	"github.com/spoolhost/spoolhost/plugins/internal/ports"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -74,7 +73,7 @@ func (b *bench) add(name, path string, more ...string) error {
 	return err
 }
 
-func (b *bench) open(name, path string, more ...string) *ports.Port {
+func (b *bench) open(name, path string, more ...string) *port {
 	b.Helper()
 	if err := b.add(name, path, more...); err != nil {
 		b.Fatal(err)
@@ -84,11 +83,11 @@ func (b *bench) open(name, path string, more ...string) *ports.Port {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { p.Close(context.Background()) })
-	return p.(*ports.Port)
+	return p.(*port)
 }
 
 // print sends a whole document.
-func (b *bench) print(p *ports.Port, doc spool.Doc, data string) error {
+func (b *bench) print(p *port, doc spool.Doc, data string) error {
 	b.Helper()
 	if err := p.StartDoc(b.Context(), doc); err != nil {
 		return err

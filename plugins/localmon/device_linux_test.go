@@ -184,7 +184,7 @@ func TestConfigPortLooksAfresh(t *testing.T) {
 }
 
 func FuzzXcv(f *testing.F) {
-	for _, name := range []string{"AddPort", "ConfigPort", "DeletePort", "GetConfigInfo", "PortExists", "PortIsValid"} {
+	for _, name := range []string{"AddPort", "ConfigPort", "DeletePort", "GetConfigInfo", "PortExists", "PortIsValid", "ConfigureLPTPortCommandOK", "GetTransmissionRetryTimeout", "GetDefaultCommConfig", "SetDefaultCommConfig"} {
 		f.Add(name, "", portconfig.Encode("p", map[string]string{"path": "/dev/null", "type": "device"}))
 		f.Add(name, "p", portconfig.EncodeText("/../etc"))
 	}

@@ -46,11 +46,16 @@ func (m *instance) EnumPorts(ctx context.Context) ([]spool.PortInfo, error) {
 // OpenPort finds the port. What it prints to is looked at by each StartDoc: a printer
 // may be unplugged now, and a directory may have become something else.
 func (m *instance) OpenPort(ctx context.Context, name string) (monitor.Port, error) {
-	p, err := m.book.OpenPort(ctx, m.init, name, m.open, m.check)
+	out := &port{instance: m}
+	open := func(ctx context.Context, name string, doc spool.Doc) (ports.Target, error) {
+		return m.open(ctx, name, doc, out.patience())
+	}
+	p, err := m.book.OpenPort(ctx, m.init, name, open, m.check)
 	if err != nil {
 		return nil, err
 	}
-	return p, nil
+	out.Port = p
+	return out, nil
 }
 
 func (m *instance) check(ctx context.Context, name string) error {
@@ -61,7 +66,7 @@ func (m *instance) check(ctx context.Context, name string) error {
 // XcvOpenPort opens a configuration channel.
 func (m *instance) XcvOpenPort(ctx context.Context, object string, granted spool.Access) (monitor.Xcv, error) {
 	config := ports.Config{
-		UI: "localmonui", DecodePort: portconfig.Decode, DecodeName: portconfig.DecodeName, More: m.commands(),
+		UI: "localmonui", DecodePort: decodePort, DecodeName: portconfig.DecodeName, More: m.commands(),
 	}
 	ch, err := m.book.OpenChannel(ctx, config, object, granted)
 	if err != nil {

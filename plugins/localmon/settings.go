@@ -18,7 +18,7 @@ type settings struct {
 	// must not become a file in /dev.
 	kind string
 	// writeTimeout is how long one Write to a device waits before it says that nothing
-	// moves.
+	// moves; 0 is the monitor's TransmissionRetryTimeout.
 	writeTimeout time.Duration
 }
 
@@ -35,7 +35,7 @@ func parse(c portconfig.Config) (settings, error) {
 	s := settings{
 		path:         r.Required("path"),
 		kind:         r.Text("type", ""),
-		writeTimeout: r.Duration("writeTimeout", 30*time.Second, time.Millisecond, time.Hour),
+		writeTimeout: r.Duration("writeTimeout", 0, time.Millisecond, time.Hour),
 	}
 	if remedy := checkPath(s.path); remedy != "" && s.path != "" {
 		r.Problem("path", "%s", remedy)
@@ -104,25 +104,19 @@ func (k codec) Values(c portconfig.Config) ([]registry.Value, error) {
 	return []registry.Value{
 		registry.String("Path", s.path),
 		registry.String("Type", s.kind),
-		registry.Uint32("WriteTimeout", uint32(s.writeTimeout.Milliseconds())),
+		registry.Uint32("WriteTimeout", ports.Milliseconds(s.writeTimeout)),
 	}, nil
 }
 
 func (codec) Settings(s ports.Stored) (map[string]string, error) {
-	path, err := s.Text("Path")
-	if err != nil {
-		return nil, err
+	f := ports.NewForm(s)
+	f.Text("path", "Path")
+	f.Text("type", "Type")
+	f.Time("writeTimeout", "WriteTimeout", time.Millisecond)
+	if f.Settings["writeTimeout"] == "0s" {
+		delete(f.Settings, "writeTimeout")
 	}
-	kind, err := s.Text("Type")
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]string{"path": path, "type": kind}
-	ms, ok, err := s.Number("WriteTimeout")
-	if ok {
-		out["writeTimeout"] = (time.Duration(min(ms, 1<<32)) * time.Millisecond).String()
-	}
-	return out, err
+	return f.Settings, f.Err
 }
 
 // Merge: another path is looked at afresh, unless its type is given too.

@@ -37,15 +37,21 @@ func checkData(p *probe) {
 func checkCount(p *probe) {
 	i := p.one()
 	o := i.open(i.port())
-	p.need(o.begin(p.call(), 0), "StartDocPort")
-	for _, size := range []int{0, 1, 3, 4097, spool.ChunkSize} {
-		n, err := o.Write(p.call(), pattern(size))
+	sizes, total := []int{0, 1, 3, 4097, spool.ChunkSize}, 0
+	for _, size := range sizes {
+		total += size
+	}
+	p.need(o.begin(p.call(), total), "StartDocPort")
+	for _, size := range sizes {
+		data := pattern(size)
+		n, err := o.Write(p.call(), data)
 		if err != nil && !errors.Is(err, spoolerr.NotReady) {
 			p.fail("WritePort of %d bytes: %v", size, err)
 		}
 		if n > size {
 			p.fail("WritePort of %d bytes took %d", size, n)
 		}
+		p.need(o.send(data[n:]), "WritePort of what was left") // the document is as long as StartDocPort said
 	}
 	p.must(o.finish(p.call(), spool.JobStatusPrinting), "EndDocPort")
 }

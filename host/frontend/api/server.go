@@ -137,6 +137,10 @@ func needs() map[string]access.Role {
 		apiv1.Ports_DeletePort_FullMethodName: access.Administrator,
 		apiv1.Ports_UpdatePort_FullMethodName: access.Administrator,
 
+		apiv1.Ports_SendRecvBidiData_FullMethodName: access.Operator,
+		apiv1.Ports_SetPortTimeOuts_FullMethodName:  access.Administrator,
+		apiv1.Ports_GetPrinterData_FullMethodName:   access.Administrator,
+
 		apiv1.Printers_AddPrinter_FullMethodName:    access.Administrator,
 		apiv1.Printers_ListPrinters_FullMethodName:  access.User,
 		apiv1.Printers_GetPrinter_FullMethodName:    access.User,

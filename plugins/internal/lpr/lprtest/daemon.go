@@ -52,14 +52,17 @@ func New(t *testing.T, d *Daemon) *Daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.listener, d.jobs = l, make(chan Job, 16)
+	d.listener, d.jobs = l, make(chan Job, 1024)
 	d.all.Go(d.accept)
 	t.Cleanup(func() {
-		_ = l.Close()
+		d.Close()
 		d.all.Wait()
 	})
 	return d
 }
+
+// Close stops listening.
+func (d *Daemon) Close() { _ = d.listener.Close() }
 
 // Settings names the daemon in a port's settings.
 func (d *Daemon) Settings(more ...string) map[string]string {

@@ -22,6 +22,451 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// BidiItem is one request or response of the bidi schema.
+type BidiItem struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// Such as "\Printer.Status.Summary:State".
+	Schema string `protobuf:"bytes,2,opt,name=schema,proto3" json:"schema,omitempty"`
+	// BIDI_TYPE: "NULL", "INT", "FLOAT", "BOOL", "STRING", "TEXT", "ENUM" or "BLOB".
+	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// The value as text; a BLOB in hexadecimal.
+	Value string `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
+	// A Win32 code; 0 is success. Responses only.
+	Result        uint32 `protobuf:"varint,5,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BidiItem) Reset() {
+	*x = BidiItem{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BidiItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BidiItem) ProtoMessage() {}
+
+func (x *BidiItem) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BidiItem.ProtoReflect.Descriptor instead.
+func (*BidiItem) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *BidiItem) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *BidiItem) GetSchema() string {
+	if x != nil {
+		return x.Schema
+	}
+	return ""
+}
+
+func (x *BidiItem) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *BidiItem) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *BidiItem) GetResult() uint32 {
+	if x != nil {
+		return x.Result
+	}
+	return 0
+}
+
+type SendRecvBidiDataRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Spooler string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// "Get", "GetAll", "Set", "EnumSchema", or one that the monitor adds.
+	Action string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	// At most 256.
+	Items         []*BidiItem `protobuf:"bytes,4,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendRecvBidiDataRequest) Reset() {
+	*x = SendRecvBidiDataRequest{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendRecvBidiDataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendRecvBidiDataRequest) ProtoMessage() {}
+
+func (x *SendRecvBidiDataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendRecvBidiDataRequest.ProtoReflect.Descriptor instead.
+func (*SendRecvBidiDataRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SendRecvBidiDataRequest) GetSpooler() string {
+	if x != nil {
+		return x.Spooler
+	}
+	return ""
+}
+
+func (x *SendRecvBidiDataRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SendRecvBidiDataRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *SendRecvBidiDataRequest) GetItems() []*BidiItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type SendRecvBidiDataResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*BidiItem            `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendRecvBidiDataResponse) Reset() {
+	*x = SendRecvBidiDataResponse{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendRecvBidiDataResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendRecvBidiDataResponse) ProtoMessage() {}
+
+func (x *SendRecvBidiDataResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendRecvBidiDataResponse.ProtoReflect.Descriptor instead.
+func (*SendRecvBidiDataResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SendRecvBidiDataResponse) GetItems() []*BidiItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+// SetPortTimeOutsRequest is COMMTIMEOUTS, in milliseconds.
+type SetPortTimeOutsRequest struct {
+	state                protoimpl.MessageState `protogen:"open.v1"`
+	Spooler              string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Name                 string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	ReadInterval         uint32                 `protobuf:"varint,3,opt,name=read_interval,json=readInterval,proto3" json:"read_interval,omitempty"`
+	ReadTotalMultiplier  uint32                 `protobuf:"varint,4,opt,name=read_total_multiplier,json=readTotalMultiplier,proto3" json:"read_total_multiplier,omitempty"`
+	ReadTotalConstant    uint32                 `protobuf:"varint,5,opt,name=read_total_constant,json=readTotalConstant,proto3" json:"read_total_constant,omitempty"`
+	WriteTotalMultiplier uint32                 `protobuf:"varint,6,opt,name=write_total_multiplier,json=writeTotalMultiplier,proto3" json:"write_total_multiplier,omitempty"`
+	WriteTotalConstant   uint32                 `protobuf:"varint,7,opt,name=write_total_constant,json=writeTotalConstant,proto3" json:"write_total_constant,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *SetPortTimeOutsRequest) Reset() {
+	*x = SetPortTimeOutsRequest{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPortTimeOutsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPortTimeOutsRequest) ProtoMessage() {}
+
+func (x *SetPortTimeOutsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPortTimeOutsRequest.ProtoReflect.Descriptor instead.
+func (*SetPortTimeOutsRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SetPortTimeOutsRequest) GetSpooler() string {
+	if x != nil {
+		return x.Spooler
+	}
+	return ""
+}
+
+func (x *SetPortTimeOutsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetPortTimeOutsRequest) GetReadInterval() uint32 {
+	if x != nil {
+		return x.ReadInterval
+	}
+	return 0
+}
+
+func (x *SetPortTimeOutsRequest) GetReadTotalMultiplier() uint32 {
+	if x != nil {
+		return x.ReadTotalMultiplier
+	}
+	return 0
+}
+
+func (x *SetPortTimeOutsRequest) GetReadTotalConstant() uint32 {
+	if x != nil {
+		return x.ReadTotalConstant
+	}
+	return 0
+}
+
+func (x *SetPortTimeOutsRequest) GetWriteTotalMultiplier() uint32 {
+	if x != nil {
+		return x.WriteTotalMultiplier
+	}
+	return 0
+}
+
+func (x *SetPortTimeOutsRequest) GetWriteTotalConstant() uint32 {
+	if x != nil {
+		return x.WriteTotalConstant
+	}
+	return 0
+}
+
+type SetPortTimeOutsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPortTimeOutsResponse) Reset() {
+	*x = SetPortTimeOutsResponse{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPortTimeOutsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPortTimeOutsResponse) ProtoMessage() {}
+
+func (x *SetPortTimeOutsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPortTimeOutsResponse.ProtoReflect.Descriptor instead.
+func (*SetPortTimeOutsResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{4}
+}
+
+type GetPrinterDataRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Spooler string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// 0 asks by value name, any other is a control code of the device.
+	ControlId     uint32 `protobuf:"varint,3,opt,name=control_id,json=controlId,proto3" json:"control_id,omitempty"`
+	ValueName     string `protobuf:"bytes,4,opt,name=value_name,json=valueName,proto3" json:"value_name,omitempty"`
+	Input         []byte `protobuf:"bytes,5,opt,name=input,proto3" json:"input,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPrinterDataRequest) Reset() {
+	*x = GetPrinterDataRequest{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPrinterDataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPrinterDataRequest) ProtoMessage() {}
+
+func (x *GetPrinterDataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPrinterDataRequest.ProtoReflect.Descriptor instead.
+func (*GetPrinterDataRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetPrinterDataRequest) GetSpooler() string {
+	if x != nil {
+		return x.Spooler
+	}
+	return ""
+}
+
+func (x *GetPrinterDataRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetPrinterDataRequest) GetControlId() uint32 {
+	if x != nil {
+		return x.ControlId
+	}
+	return 0
+}
+
+func (x *GetPrinterDataRequest) GetValueName() string {
+	if x != nil {
+		return x.ValueName
+	}
+	return ""
+}
+
+func (x *GetPrinterDataRequest) GetInput() []byte {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+type GetPrinterDataResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Output        []byte                 `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPrinterDataResponse) Reset() {
+	*x = GetPrinterDataResponse{}
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPrinterDataResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPrinterDataResponse) ProtoMessage() {}
+
+func (x *GetPrinterDataResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPrinterDataResponse.ProtoReflect.Descriptor instead.
+func (*GetPrinterDataResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetPrinterDataResponse) GetOutput() []byte {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
 // PortTimeouts bound the calls to one port. Unset or zero is the monitor's.
 type PortTimeouts struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -34,7 +479,7 @@ type PortTimeouts struct {
 
 func (x *PortTimeouts) Reset() {
 	*x = PortTimeouts{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -46,7 +491,7 @@ func (x *PortTimeouts) String() string {
 func (*PortTimeouts) ProtoMessage() {}
 
 func (x *PortTimeouts) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -59,7 +504,7 @@ func (x *PortTimeouts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortTimeouts.ProtoReflect.Descriptor instead.
 func (*PortTimeouts) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{0}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PortTimeouts) GetCallTimeout() *durationpb.Duration {
@@ -104,7 +549,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -116,7 +561,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -129,7 +574,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{1}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Port) GetName() string {
@@ -207,7 +652,7 @@ type AddPortRequest struct {
 
 func (x *AddPortRequest) Reset() {
 	*x = AddPortRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -219,7 +664,7 @@ func (x *AddPortRequest) String() string {
 func (*AddPortRequest) ProtoMessage() {}
 
 func (x *AddPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -232,7 +677,7 @@ func (x *AddPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddPortRequest.ProtoReflect.Descriptor instead.
 func (*AddPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{2}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AddPortRequest) GetSpooler() string {
@@ -272,7 +717,7 @@ type AddPortResponse struct {
 
 func (x *AddPortResponse) Reset() {
 	*x = AddPortResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -284,7 +729,7 @@ func (x *AddPortResponse) String() string {
 func (*AddPortResponse) ProtoMessage() {}
 
 func (x *AddPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -297,7 +742,7 @@ func (x *AddPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddPortResponse.ProtoReflect.Descriptor instead.
 func (*AddPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{3}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AddPortResponse) GetPort() *Port {
@@ -316,7 +761,7 @@ type ListPortsRequest struct {
 
 func (x *ListPortsRequest) Reset() {
 	*x = ListPortsRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +773,7 @@ func (x *ListPortsRequest) String() string {
 func (*ListPortsRequest) ProtoMessage() {}
 
 func (x *ListPortsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +786,7 @@ func (x *ListPortsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPortsRequest.ProtoReflect.Descriptor instead.
 func (*ListPortsRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{4}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListPortsRequest) GetSpooler() string {
@@ -360,7 +805,7 @@ type ListPortsResponse struct {
 
 func (x *ListPortsResponse) Reset() {
 	*x = ListPortsResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +817,7 @@ func (x *ListPortsResponse) String() string {
 func (*ListPortsResponse) ProtoMessage() {}
 
 func (x *ListPortsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +830,7 @@ func (x *ListPortsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPortsResponse.ProtoReflect.Descriptor instead.
 func (*ListPortsResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{5}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListPortsResponse) GetPorts() []*Port {
@@ -405,7 +850,7 @@ type GetPortRequest struct {
 
 func (x *GetPortRequest) Reset() {
 	*x = GetPortRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +862,7 @@ func (x *GetPortRequest) String() string {
 func (*GetPortRequest) ProtoMessage() {}
 
 func (x *GetPortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +875,7 @@ func (x *GetPortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortRequest.ProtoReflect.Descriptor instead.
 func (*GetPortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{6}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetPortRequest) GetSpooler() string {
@@ -456,7 +901,7 @@ type GetPortResponse struct {
 
 func (x *GetPortResponse) Reset() {
 	*x = GetPortResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +913,7 @@ func (x *GetPortResponse) String() string {
 func (*GetPortResponse) ProtoMessage() {}
 
 func (x *GetPortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +926,7 @@ func (x *GetPortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortResponse.ProtoReflect.Descriptor instead.
 func (*GetPortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{7}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetPortResponse) GetPort() *Port {
@@ -501,7 +946,7 @@ type DeletePortRequest struct {
 
 func (x *DeletePortRequest) Reset() {
 	*x = DeletePortRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +958,7 @@ func (x *DeletePortRequest) String() string {
 func (*DeletePortRequest) ProtoMessage() {}
 
 func (x *DeletePortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +971,7 @@ func (x *DeletePortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePortRequest.ProtoReflect.Descriptor instead.
 func (*DeletePortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{8}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeletePortRequest) GetSpooler() string {
@@ -551,7 +996,7 @@ type DeletePortResponse struct {
 
 func (x *DeletePortResponse) Reset() {
 	*x = DeletePortResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -563,7 +1008,7 @@ func (x *DeletePortResponse) String() string {
 func (*DeletePortResponse) ProtoMessage() {}
 
 func (x *DeletePortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -576,7 +1021,7 @@ func (x *DeletePortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePortResponse.ProtoReflect.Descriptor instead.
 func (*DeletePortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{9}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{16}
 }
 
 type UpdatePortRequest struct {
@@ -590,7 +1035,7 @@ type UpdatePortRequest struct {
 
 func (x *UpdatePortRequest) Reset() {
 	*x = UpdatePortRequest{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -602,7 +1047,7 @@ func (x *UpdatePortRequest) String() string {
 func (*UpdatePortRequest) ProtoMessage() {}
 
 func (x *UpdatePortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -615,7 +1060,7 @@ func (x *UpdatePortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePortRequest.ProtoReflect.Descriptor instead.
 func (*UpdatePortRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{10}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdatePortRequest) GetSpooler() string {
@@ -648,7 +1093,7 @@ type UpdatePortResponse struct {
 
 func (x *UpdatePortResponse) Reset() {
 	*x = UpdatePortResponse{}
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +1105,7 @@ func (x *UpdatePortResponse) String() string {
 func (*UpdatePortResponse) ProtoMessage() {}
 
 func (x *UpdatePortResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_ports_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +1118,7 @@ func (x *UpdatePortResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePortResponse.ProtoReflect.Descriptor instead.
 func (*UpdatePortResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{11}
+	return file_spoolhost_api_v1_ports_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UpdatePortResponse) GetPort() *Port {
@@ -687,7 +1132,39 @@ var File_spoolhost_api_v1_ports_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\n" +
-	"\x1cspoolhost/api/v1/ports.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\"\xcc\x01\n" +
+	"\x1cspoolhost/api/v1/ports.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\"|\n" +
+	"\bBidiItem\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
+	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x14\n" +
+	"\x05value\x18\x04 \x01(\tR\x05value\x12\x16\n" +
+	"\x06result\x18\x05 \x01(\rR\x06result\"\x91\x01\n" +
+	"\x17SendRecvBidiDataRequest\x12\x18\n" +
+	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x120\n" +
+	"\x05items\x18\x04 \x03(\v2\x1a.spoolhost.api.v1.BidiItemR\x05items\"L\n" +
+	"\x18SendRecvBidiDataResponse\x120\n" +
+	"\x05items\x18\x01 \x03(\v2\x1a.spoolhost.api.v1.BidiItemR\x05items\"\xb7\x02\n" +
+	"\x16SetPortTimeOutsRequest\x12\x18\n" +
+	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12#\n" +
+	"\rread_interval\x18\x03 \x01(\rR\freadInterval\x122\n" +
+	"\x15read_total_multiplier\x18\x04 \x01(\rR\x13readTotalMultiplier\x12.\n" +
+	"\x13read_total_constant\x18\x05 \x01(\rR\x11readTotalConstant\x124\n" +
+	"\x16write_total_multiplier\x18\x06 \x01(\rR\x14writeTotalMultiplier\x120\n" +
+	"\x14write_total_constant\x18\a \x01(\rR\x12writeTotalConstant\"\x19\n" +
+	"\x17SetPortTimeOutsResponse\"\x99\x01\n" +
+	"\x15GetPrinterDataRequest\x12\x18\n" +
+	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"control_id\x18\x03 \x01(\rR\tcontrolId\x12\x1d\n" +
+	"\n" +
+	"value_name\x18\x04 \x01(\tR\tvalueName\x12\x14\n" +
+	"\x05input\x18\x05 \x01(\fR\x05input\"0\n" +
+	"\x16GetPrinterDataResponse\x12\x16\n" +
+	"\x06output\x18\x01 \x01(\fR\x06output\"\xcc\x01\n" +
 	"\fPortTimeouts\x12<\n" +
 	"\fcall_timeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vcallTimeout\x12D\n" +
 	"\x10resource_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0fresourceTimeout\x128\n" +
@@ -731,7 +1208,7 @@ const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12:\n" +
 	"\btimeouts\x18\x03 \x01(\v2\x1e.spoolhost.api.v1.PortTimeoutsR\btimeouts\"@\n" +
 	"\x12UpdatePortResponse\x12*\n" +
-	"\x04port\x18\x01 \x01(\v2\x16.spoolhost.api.v1.PortR\x04port2\xb1\x03\n" +
+	"\x04port\x18\x01 \x01(\v2\x16.spoolhost.api.v1.PortR\x04port2\xe9\x05\n" +
 	"\x05Ports\x12N\n" +
 	"\aAddPort\x12 .spoolhost.api.v1.AddPortRequest\x1a!.spoolhost.api.v1.AddPortResponse\x12V\n" +
 	"\tListPorts\x12\".spoolhost.api.v1.ListPortsRequest\x1a#.spoolhost.api.v1.ListPortsResponse0\x01\x12N\n" +
@@ -739,7 +1216,10 @@ const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\n" +
 	"DeletePort\x12#.spoolhost.api.v1.DeletePortRequest\x1a$.spoolhost.api.v1.DeletePortResponse\x12W\n" +
 	"\n" +
-	"UpdatePort\x12#.spoolhost.api.v1.UpdatePortRequest\x1a$.spoolhost.api.v1.UpdatePortResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
+	"UpdatePort\x12#.spoolhost.api.v1.UpdatePortRequest\x1a$.spoolhost.api.v1.UpdatePortResponse\x12i\n" +
+	"\x10SendRecvBidiData\x12).spoolhost.api.v1.SendRecvBidiDataRequest\x1a*.spoolhost.api.v1.SendRecvBidiDataResponse\x12f\n" +
+	"\x0fSetPortTimeOuts\x12(.spoolhost.api.v1.SetPortTimeOutsRequest\x1a).spoolhost.api.v1.SetPortTimeOutsResponse\x12c\n" +
+	"\x0eGetPrinterData\x12'.spoolhost.api.v1.GetPrinterDataRequest\x1a(.spoolhost.api.v1.GetPrinterDataResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
 
 var (
 	file_spoolhost_api_v1_ports_proto_rawDescOnce sync.Once
@@ -753,49 +1233,64 @@ func file_spoolhost_api_v1_ports_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_ports_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_ports_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_spoolhost_api_v1_ports_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_spoolhost_api_v1_ports_proto_goTypes = []any{
-	(*PortTimeouts)(nil),        // 0: spoolhost.api.v1.PortTimeouts
-	(*Port)(nil),                // 1: spoolhost.api.v1.Port
-	(*AddPortRequest)(nil),      // 2: spoolhost.api.v1.AddPortRequest
-	(*AddPortResponse)(nil),     // 3: spoolhost.api.v1.AddPortResponse
-	(*ListPortsRequest)(nil),    // 4: spoolhost.api.v1.ListPortsRequest
-	(*ListPortsResponse)(nil),   // 5: spoolhost.api.v1.ListPortsResponse
-	(*GetPortRequest)(nil),      // 6: spoolhost.api.v1.GetPortRequest
-	(*GetPortResponse)(nil),     // 7: spoolhost.api.v1.GetPortResponse
-	(*DeletePortRequest)(nil),   // 8: spoolhost.api.v1.DeletePortRequest
-	(*DeletePortResponse)(nil),  // 9: spoolhost.api.v1.DeletePortResponse
-	(*UpdatePortRequest)(nil),   // 10: spoolhost.api.v1.UpdatePortRequest
-	(*UpdatePortResponse)(nil),  // 11: spoolhost.api.v1.UpdatePortResponse
-	nil,                         // 12: spoolhost.api.v1.AddPortRequest.SettingsEntry
-	(*durationpb.Duration)(nil), // 13: google.protobuf.Duration
+	(*BidiItem)(nil),                 // 0: spoolhost.api.v1.BidiItem
+	(*SendRecvBidiDataRequest)(nil),  // 1: spoolhost.api.v1.SendRecvBidiDataRequest
+	(*SendRecvBidiDataResponse)(nil), // 2: spoolhost.api.v1.SendRecvBidiDataResponse
+	(*SetPortTimeOutsRequest)(nil),   // 3: spoolhost.api.v1.SetPortTimeOutsRequest
+	(*SetPortTimeOutsResponse)(nil),  // 4: spoolhost.api.v1.SetPortTimeOutsResponse
+	(*GetPrinterDataRequest)(nil),    // 5: spoolhost.api.v1.GetPrinterDataRequest
+	(*GetPrinterDataResponse)(nil),   // 6: spoolhost.api.v1.GetPrinterDataResponse
+	(*PortTimeouts)(nil),             // 7: spoolhost.api.v1.PortTimeouts
+	(*Port)(nil),                     // 8: spoolhost.api.v1.Port
+	(*AddPortRequest)(nil),           // 9: spoolhost.api.v1.AddPortRequest
+	(*AddPortResponse)(nil),          // 10: spoolhost.api.v1.AddPortResponse
+	(*ListPortsRequest)(nil),         // 11: spoolhost.api.v1.ListPortsRequest
+	(*ListPortsResponse)(nil),        // 12: spoolhost.api.v1.ListPortsResponse
+	(*GetPortRequest)(nil),           // 13: spoolhost.api.v1.GetPortRequest
+	(*GetPortResponse)(nil),          // 14: spoolhost.api.v1.GetPortResponse
+	(*DeletePortRequest)(nil),        // 15: spoolhost.api.v1.DeletePortRequest
+	(*DeletePortResponse)(nil),       // 16: spoolhost.api.v1.DeletePortResponse
+	(*UpdatePortRequest)(nil),        // 17: spoolhost.api.v1.UpdatePortRequest
+	(*UpdatePortResponse)(nil),       // 18: spoolhost.api.v1.UpdatePortResponse
+	nil,                              // 19: spoolhost.api.v1.AddPortRequest.SettingsEntry
+	(*durationpb.Duration)(nil),      // 20: google.protobuf.Duration
 }
 var file_spoolhost_api_v1_ports_proto_depIdxs = []int32{
-	13, // 0: spoolhost.api.v1.PortTimeouts.call_timeout:type_name -> google.protobuf.Duration
-	13, // 1: spoolhost.api.v1.PortTimeouts.resource_timeout:type_name -> google.protobuf.Duration
-	13, // 2: spoolhost.api.v1.PortTimeouts.kill_grace:type_name -> google.protobuf.Duration
-	0,  // 3: spoolhost.api.v1.Port.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
-	12, // 4: spoolhost.api.v1.AddPortRequest.settings:type_name -> spoolhost.api.v1.AddPortRequest.SettingsEntry
-	1,  // 5: spoolhost.api.v1.AddPortResponse.port:type_name -> spoolhost.api.v1.Port
-	1,  // 6: spoolhost.api.v1.ListPortsResponse.ports:type_name -> spoolhost.api.v1.Port
-	1,  // 7: spoolhost.api.v1.GetPortResponse.port:type_name -> spoolhost.api.v1.Port
-	0,  // 8: spoolhost.api.v1.UpdatePortRequest.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
-	1,  // 9: spoolhost.api.v1.UpdatePortResponse.port:type_name -> spoolhost.api.v1.Port
-	2,  // 10: spoolhost.api.v1.Ports.AddPort:input_type -> spoolhost.api.v1.AddPortRequest
-	4,  // 11: spoolhost.api.v1.Ports.ListPorts:input_type -> spoolhost.api.v1.ListPortsRequest
-	6,  // 12: spoolhost.api.v1.Ports.GetPort:input_type -> spoolhost.api.v1.GetPortRequest
-	8,  // 13: spoolhost.api.v1.Ports.DeletePort:input_type -> spoolhost.api.v1.DeletePortRequest
-	10, // 14: spoolhost.api.v1.Ports.UpdatePort:input_type -> spoolhost.api.v1.UpdatePortRequest
-	3,  // 15: spoolhost.api.v1.Ports.AddPort:output_type -> spoolhost.api.v1.AddPortResponse
-	5,  // 16: spoolhost.api.v1.Ports.ListPorts:output_type -> spoolhost.api.v1.ListPortsResponse
-	7,  // 17: spoolhost.api.v1.Ports.GetPort:output_type -> spoolhost.api.v1.GetPortResponse
-	9,  // 18: spoolhost.api.v1.Ports.DeletePort:output_type -> spoolhost.api.v1.DeletePortResponse
-	11, // 19: spoolhost.api.v1.Ports.UpdatePort:output_type -> spoolhost.api.v1.UpdatePortResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	0,  // 0: spoolhost.api.v1.SendRecvBidiDataRequest.items:type_name -> spoolhost.api.v1.BidiItem
+	0,  // 1: spoolhost.api.v1.SendRecvBidiDataResponse.items:type_name -> spoolhost.api.v1.BidiItem
+	20, // 2: spoolhost.api.v1.PortTimeouts.call_timeout:type_name -> google.protobuf.Duration
+	20, // 3: spoolhost.api.v1.PortTimeouts.resource_timeout:type_name -> google.protobuf.Duration
+	20, // 4: spoolhost.api.v1.PortTimeouts.kill_grace:type_name -> google.protobuf.Duration
+	7,  // 5: spoolhost.api.v1.Port.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
+	19, // 6: spoolhost.api.v1.AddPortRequest.settings:type_name -> spoolhost.api.v1.AddPortRequest.SettingsEntry
+	8,  // 7: spoolhost.api.v1.AddPortResponse.port:type_name -> spoolhost.api.v1.Port
+	8,  // 8: spoolhost.api.v1.ListPortsResponse.ports:type_name -> spoolhost.api.v1.Port
+	8,  // 9: spoolhost.api.v1.GetPortResponse.port:type_name -> spoolhost.api.v1.Port
+	7,  // 10: spoolhost.api.v1.UpdatePortRequest.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
+	8,  // 11: spoolhost.api.v1.UpdatePortResponse.port:type_name -> spoolhost.api.v1.Port
+	9,  // 12: spoolhost.api.v1.Ports.AddPort:input_type -> spoolhost.api.v1.AddPortRequest
+	11, // 13: spoolhost.api.v1.Ports.ListPorts:input_type -> spoolhost.api.v1.ListPortsRequest
+	13, // 14: spoolhost.api.v1.Ports.GetPort:input_type -> spoolhost.api.v1.GetPortRequest
+	15, // 15: spoolhost.api.v1.Ports.DeletePort:input_type -> spoolhost.api.v1.DeletePortRequest
+	17, // 16: spoolhost.api.v1.Ports.UpdatePort:input_type -> spoolhost.api.v1.UpdatePortRequest
+	1,  // 17: spoolhost.api.v1.Ports.SendRecvBidiData:input_type -> spoolhost.api.v1.SendRecvBidiDataRequest
+	3,  // 18: spoolhost.api.v1.Ports.SetPortTimeOuts:input_type -> spoolhost.api.v1.SetPortTimeOutsRequest
+	5,  // 19: spoolhost.api.v1.Ports.GetPrinterData:input_type -> spoolhost.api.v1.GetPrinterDataRequest
+	10, // 20: spoolhost.api.v1.Ports.AddPort:output_type -> spoolhost.api.v1.AddPortResponse
+	12, // 21: spoolhost.api.v1.Ports.ListPorts:output_type -> spoolhost.api.v1.ListPortsResponse
+	14, // 22: spoolhost.api.v1.Ports.GetPort:output_type -> spoolhost.api.v1.GetPortResponse
+	16, // 23: spoolhost.api.v1.Ports.DeletePort:output_type -> spoolhost.api.v1.DeletePortResponse
+	18, // 24: spoolhost.api.v1.Ports.UpdatePort:output_type -> spoolhost.api.v1.UpdatePortResponse
+	2,  // 25: spoolhost.api.v1.Ports.SendRecvBidiData:output_type -> spoolhost.api.v1.SendRecvBidiDataResponse
+	4,  // 26: spoolhost.api.v1.Ports.SetPortTimeOuts:output_type -> spoolhost.api.v1.SetPortTimeOutsResponse
+	6,  // 27: spoolhost.api.v1.Ports.GetPrinterData:output_type -> spoolhost.api.v1.GetPrinterDataResponse
+	20, // [20:28] is the sub-list for method output_type
+	12, // [12:20] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_ports_proto_init() }
@@ -809,7 +1304,7 @@ func file_spoolhost_api_v1_ports_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_ports_proto_rawDesc), len(file_spoolhost_api_v1_ports_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,11 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Ports_AddPort_FullMethodName    = "/spoolhost.api.v1.Ports/AddPort"
-	Ports_ListPorts_FullMethodName  = "/spoolhost.api.v1.Ports/ListPorts"
-	Ports_GetPort_FullMethodName    = "/spoolhost.api.v1.Ports/GetPort"
-	Ports_DeletePort_FullMethodName = "/spoolhost.api.v1.Ports/DeletePort"
-	Ports_UpdatePort_FullMethodName = "/spoolhost.api.v1.Ports/UpdatePort"
+	Ports_AddPort_FullMethodName          = "/spoolhost.api.v1.Ports/AddPort"
+	Ports_ListPorts_FullMethodName        = "/spoolhost.api.v1.Ports/ListPorts"
+	Ports_GetPort_FullMethodName          = "/spoolhost.api.v1.Ports/GetPort"
+	Ports_DeletePort_FullMethodName       = "/spoolhost.api.v1.Ports/DeletePort"
+	Ports_UpdatePort_FullMethodName       = "/spoolhost.api.v1.Ports/UpdatePort"
+	Ports_SendRecvBidiData_FullMethodName = "/spoolhost.api.v1.Ports/SendRecvBidiData"
+	Ports_SetPortTimeOuts_FullMethodName  = "/spoolhost.api.v1.Ports/SetPortTimeOuts"
+	Ports_GetPrinterData_FullMethodName   = "/spoolhost.api.v1.Ports/GetPrinterData"
 )
 
 // PortsClient is the client API for Ports service.
@@ -45,6 +48,16 @@ type PortsClient interface {
 	// UpdatePort changes the time-outs of calls to a port that are set; 0 is the monitor's. They hold from its next
 	// opening. Administrators. Errors: ERROR_UNKNOWN_PORT (1796).
 	UpdatePort(ctx context.Context, in *UpdatePortRequest, opts ...grpc.CallOption) (*UpdatePortResponse, error)
+	// SendRecvBidiData asks a port's device by the bidi schema, or sets something of it. Operators. Errors:
+	// ERROR_UNKNOWN_PORT (1796), ERROR_NOT_SUPPORTED (50) by a port that cannot, and the bidi codes from 13000; an
+	// item's own error is in its result.
+	SendRecvBidiData(ctx context.Context, in *SendRecvBidiDataRequest, opts ...grpc.CallOption) (*SendRecvBidiDataResponse, error)
+	// SetPortTimeOuts sets a port's communication time-outs (COMMTIMEOUTS) until it is closed. Administrators.
+	// Errors: ERROR_UNKNOWN_PORT (1796), ERROR_NOT_SUPPORTED (50), ERROR_INVALID_PARAMETER (87).
+	SetPortTimeOuts(ctx context.Context, in *SetPortTimeOutsRequest, opts ...grpc.CallOption) (*SetPortTimeOutsResponse, error)
+	// GetPrinterData asks a port for a datum of its device (GetPrinterDataFromPort). Administrators. Errors:
+	// ERROR_UNKNOWN_PORT (1796), ERROR_NOT_SUPPORTED (50), ERROR_FILE_NOT_FOUND (2) for a name the port does not know.
+	GetPrinterData(ctx context.Context, in *GetPrinterDataRequest, opts ...grpc.CallOption) (*GetPrinterDataResponse, error)
 }
 
 type portsClient struct {
@@ -114,6 +127,36 @@ func (c *portsClient) UpdatePort(ctx context.Context, in *UpdatePortRequest, opt
 	return out, nil
 }
 
+func (c *portsClient) SendRecvBidiData(ctx context.Context, in *SendRecvBidiDataRequest, opts ...grpc.CallOption) (*SendRecvBidiDataResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SendRecvBidiDataResponse)
+	err := c.cc.Invoke(ctx, Ports_SendRecvBidiData_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *portsClient) SetPortTimeOuts(ctx context.Context, in *SetPortTimeOutsRequest, opts ...grpc.CallOption) (*SetPortTimeOutsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetPortTimeOutsResponse)
+	err := c.cc.Invoke(ctx, Ports_SetPortTimeOuts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *portsClient) GetPrinterData(ctx context.Context, in *GetPrinterDataRequest, opts ...grpc.CallOption) (*GetPrinterDataResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPrinterDataResponse)
+	err := c.cc.Invoke(ctx, Ports_GetPrinterData_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PortsServer is the server API for Ports service.
 // All implementations must embed UnimplementedPortsServer
 // for forward compatibility.
@@ -133,6 +176,16 @@ type PortsServer interface {
 	// UpdatePort changes the time-outs of calls to a port that are set; 0 is the monitor's. They hold from its next
 	// opening. Administrators. Errors: ERROR_UNKNOWN_PORT (1796).
 	UpdatePort(context.Context, *UpdatePortRequest) (*UpdatePortResponse, error)
+	// SendRecvBidiData asks a port's device by the bidi schema, or sets something of it. Operators. Errors:
+	// ERROR_UNKNOWN_PORT (1796), ERROR_NOT_SUPPORTED (50) by a port that cannot, and the bidi codes from 13000; an
+	// item's own error is in its result.
+	SendRecvBidiData(context.Context, *SendRecvBidiDataRequest) (*SendRecvBidiDataResponse, error)
+	// SetPortTimeOuts sets a port's communication time-outs (COMMTIMEOUTS) until it is closed. Administrators.
+	// Errors: ERROR_UNKNOWN_PORT (1796), ERROR_NOT_SUPPORTED (50), ERROR_INVALID_PARAMETER (87).
+	SetPortTimeOuts(context.Context, *SetPortTimeOutsRequest) (*SetPortTimeOutsResponse, error)
+	// GetPrinterData asks a port for a datum of its device (GetPrinterDataFromPort). Administrators. Errors:
+	// ERROR_UNKNOWN_PORT (1796), ERROR_NOT_SUPPORTED (50), ERROR_FILE_NOT_FOUND (2) for a name the port does not know.
+	GetPrinterData(context.Context, *GetPrinterDataRequest) (*GetPrinterDataResponse, error)
 	mustEmbedUnimplementedPortsServer()
 }
 
@@ -157,6 +210,15 @@ func (UnimplementedPortsServer) DeletePort(context.Context, *DeletePortRequest) 
 }
 func (UnimplementedPortsServer) UpdatePort(context.Context, *UpdatePortRequest) (*UpdatePortResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdatePort not implemented")
+}
+func (UnimplementedPortsServer) SendRecvBidiData(context.Context, *SendRecvBidiDataRequest) (*SendRecvBidiDataResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SendRecvBidiData not implemented")
+}
+func (UnimplementedPortsServer) SetPortTimeOuts(context.Context, *SetPortTimeOutsRequest) (*SetPortTimeOutsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetPortTimeOuts not implemented")
+}
+func (UnimplementedPortsServer) GetPrinterData(context.Context, *GetPrinterDataRequest) (*GetPrinterDataResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetPrinterData not implemented")
 }
 func (UnimplementedPortsServer) mustEmbedUnimplementedPortsServer() {}
 func (UnimplementedPortsServer) testEmbeddedByValue()               {}
@@ -262,6 +324,60 @@ func _Ports_UpdatePort_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ports_SendRecvBidiData_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SendRecvBidiDataRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PortsServer).SendRecvBidiData(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ports_SendRecvBidiData_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PortsServer).SendRecvBidiData(ctx, req.(*SendRecvBidiDataRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ports_SetPortTimeOuts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetPortTimeOutsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PortsServer).SetPortTimeOuts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ports_SetPortTimeOuts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PortsServer).SetPortTimeOuts(ctx, req.(*SetPortTimeOutsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ports_GetPrinterData_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPrinterDataRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PortsServer).GetPrinterData(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ports_GetPrinterData_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PortsServer).GetPrinterData(ctx, req.(*GetPrinterDataRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Ports_ServiceDesc is the grpc.ServiceDesc for Ports service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -284,6 +400,18 @@ var Ports_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdatePort",
 			Handler:    _Ports_UpdatePort_Handler,
+		},
+		{
+			MethodName: "SendRecvBidiData",
+			Handler:    _Ports_SendRecvBidiData_Handler,
+		},
+		{
+			MethodName: "SetPortTimeOuts",
+			Handler:    _Ports_SetPortTimeOuts_Handler,
+		},
+		{
+			MethodName: "GetPrinterData",
+			Handler:    _Ports_GetPrinterData_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

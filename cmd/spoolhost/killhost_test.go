@@ -28,6 +28,7 @@ import (
 type serveProcess struct {
 	cmd  *exec.Cmd
 	addr string
+	line string // what it said when it was ready
 }
 
 // startServe runs this test binary as spoolhost (see TestMain) and waits for its line.
@@ -38,7 +39,7 @@ func startServe(ctx context.Context, t *testing.T, dir string, args ...string) *
 		t.Fatal(err)
 	}
 	addr := "unix:" + filepath.Join(dir, "s")
-	cmd := exec.CommandContext(ctx, self, append([]string{"serve", "--data", filepath.Join(dir, "data"), "--listen", addr}, args...)...)
+	cmd := exec.CommandContext(ctx, self, append([]string{"serve", "--data", filepath.Join(dir, "data"), "--listen", addr, "--ipp", "none"}, args...)...)
 	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +58,7 @@ func startServe(ctx context.Context, t *testing.T, dir string, args ...string) *
 		text, _ := os.ReadFile(filepath.Join(dir, "log"))
 		t.Fatalf("serve said %q (%v); its log:\n%s", line, err, text)
 	}
-	return &serveProcess{cmd: cmd, addr: addr}
+	return &serveProcess{cmd: cmd, addr: addr, line: line}
 }
 
 // kill is kill -9; it returns when the process is gone.

@@ -152,6 +152,19 @@ func (b *bench) post(m *goipp.Message, document io.Reader) (int, *goipp.Message)
 	return resp.StatusCode, &answer
 }
 
+// try sends a request that may find no room.
+func (b *bench) try() (int, error) {
+	head, err := b.request(goipp.OpGetJobs).EncodeBytes()
+	b.ok(err)
+	resp, err := b.client.Post(b.scheme+"://"+b.addr+"/", goipp.ContentType, bytes.NewReader(head))
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
+}
+
 // do sends a request whose answer must have one of the statuses; without any it must succeed.
 func (b *bench) do(m *goipp.Message, document io.Reader, want ...goipp.Status) *goipp.Message {
 	b.Helper()

@@ -60,15 +60,6 @@ func (d *device) chooseWay() error {
 	return nil
 }
 
-func setBlocking(f *os.File) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	cerr := raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) })
-	return errors.Join(cerr, err)
-}
-
 // Write hands bytes to the driver: as many as it takes within the write time-out.
 func (d *device) Write(ctx context.Context, p []byte) (n int, err error) {
 	if d.worker != nil {

@@ -140,16 +140,20 @@ func explain(ctx context.Context, p *supervisor.Process, err error) error {
 	case cause != nil:
 		return spoolerr.As(cause, spoolerr.Cancelled, "the person is gone")
 	}
-	if spoolerr.KindOf(err) == spoolerr.Unavailable {
-		// A module whose connection broke is of no more use, and most often it is gone.
-		p.Kill("its connection broke")
-	}
-	select {
-	case <-p.Done():
-		return p.Err()
-	default:
+	if spoolerr.KindOf(err) != spoolerr.Exited {
 		return err
 	}
+	// Most often it is gone, and the process tells the story; without its connection it is
+	// of no more use.
+	gone := time.NewTimer(5 * time.Second)
+	defer gone.Stop()
+	select {
+	case <-p.Done():
+	case <-gone.C:
+		p.Kill("its connection broke")
+		<-p.Done()
+	}
+	return p.Err()
 }
 
 // end ends the process: in order if the dialogue went well.

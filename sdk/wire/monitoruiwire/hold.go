@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	monitoruiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/monitorui/v1"
 	"github.com/spoolhost/spoolhost/sdk/monitorui/form"
@@ -116,7 +118,7 @@ func (h *holding) run(ctx context.Context) (string, error) {
 			return "", broken("it ended the dialogue without an outcome")
 		}
 		if err != nil {
-			return "", spoolgrpc.FromStatus(err)
+			return "", lost(err)
 		}
 		switch r := m.GetResponse().(type) {
 		case *monitoruiv1.DialogueResponse_Page:
@@ -132,6 +134,15 @@ func (h *holding) run(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+}
+
+// lost tells a connection that broke, which gRPC reports without a detail of ours, from what
+// the module answered.
+func lost(err error) error {
+	if st := status.Convert(err); st.Code() == codes.Unavailable && len(st.Details()) == 0 {
+		return spoolerr.New(spoolerr.Exited, 0, "its connection broke")
+	}
+	return spoolgrpc.FromStatus(err)
 }
 
 func (h *holding) page(ctx context.Context, m *monitoruiv1.Page) error {

@@ -27,7 +27,7 @@ func checkData(p *probe) {
 	i := p.one()
 	t := i.device()
 	o := i.open(t)
-	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 10 << 20} {
+	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, p.opts.size(1 << 20), p.opts.size(10 << 20)} {
 		data := pattern(size)
 		p.must(o.print(data), fmt.Sprintf("a document of %d bytes", size))
 		p.must(p.arrives(t.device, data), fmt.Sprintf("a document of %d bytes", size))

@@ -71,15 +71,15 @@ func checkInstanceShutdown(p *probe) {
 	a, b := p.two()
 	survivor, victim := a.port(), b.port()
 	o := a.open(survivor)
-	data := pattern(8 << 20)
+	data := pattern(p.opts.size(8 << 20))
 	p.need(o.begin(p.call(), len(data)), "StartDocPort")
-	p.need(o.send(data[:1<<20]), "WritePort")
+	p.need(o.send(data[:len(data)/8]), "WritePort")
 	stuck := b.open(victim)
 	p.need(stuck.begin(p.call(), 1<<20), "StartDocPort")
 	p.need(stuck.send(pattern(100_000)), "WritePort")
 	ended := make(chan error, 1)
 	go func() { ended <- b.Shutdown(p.call()) }()
-	p.must(o.send(data[1<<20:]), "WritePort while the other instance is shut down")
+	p.must(o.send(data[len(data)/8:]), "WritePort while the other instance is shut down")
 	<-ended
 	p.must(o.finish(p.call(), spool.JobStatusPrinting), "EndDocPort after the other instance was shut down")
 	if survivor.device != nil {

@@ -158,7 +158,7 @@ func TestModules(t *testing.T) {
 	}
 	for rule, subject := range modules() {
 		checked[rule] = func() monitortest.Report {
-			opts := sinkOptions()
+			opts := monitortest.Small(sinkOptions())
 			opts.Only = inProcessRules()
 			return monitortest.Verify(t.Context(), subject, opts, nil)
 		}
@@ -214,7 +214,7 @@ func TestProcesses(t *testing.T) {
 	checked := map[string]func() monitortest.Report{}
 	for _, rule := range processRules() {
 		checked[rule] = func() monitortest.Report {
-			opts := sinkOptions()
+			opts := monitortest.Small(sinkOptions())
 			opts.Grace = 2 * time.Second
 			return monitortest.Verify(t.Context(), monitortest.Executable(self, "kit-variant", rule), opts, nil)
 		}

@@ -47,6 +47,17 @@ type Options struct {
 	Grace time.Duration
 	// Only are the ids of the rules to check; all if empty.
 	Only []string
+
+	// small makes documents smaller, for the kit's own tests.
+	small bool
+}
+
+// size is how large a large document is.
+func (o Options) size(n int) int {
+	if o.small {
+		return n / 16
+	}
+	return n
 }
 
 func (o Options) withDefaults() Options {

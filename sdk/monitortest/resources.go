@@ -20,8 +20,9 @@ func processChecks() []check {
 	}
 }
 
-// growth prints documents and says whether a figure grew by too much in each of several
-// rounds: what is only warming up comes to rest, a leak does not.
+// growth prints documents and says whether a figure goes on growing: what is only warming
+// up comes to rest, a leak does not. One calm round is not enough: something older may
+// have been freed in it.
 func (p *probe) growth(what string, documents, size, most int, figure func(m *module) (int, error)) {
 	i := p.one()
 	t := i.port()
@@ -38,12 +39,15 @@ func (p *probe) growth(what string, documents, size, most int, figure func(m *mo
 		p.need(err, what)
 		return n
 	}
-	last := round()
+	last, calm := round(), 0
 	var seen []string
-	const rounds = 3
+	const rounds, enough = 6, 3
 	for range rounds {
 		now := round()
 		if now-last <= most {
+			calm++
+		}
+		if calm == enough {
 			return
 		}
 		seen = append(seen, strconv.Itoa(now-last))
@@ -53,7 +57,8 @@ func (p *probe) growth(what string, documents, size, most int, figure func(m *mo
 }
 
 func checkMemory(p *probe) {
-	const documents, size = 100, 256 << 10
+	const size = 256 << 10
+	documents := max(p.opts.size(100), 20)
 	p.growth("memory in bytes", documents, size, documents*size/8, func(m *module) (int, error) {
 		if m.pid == 0 {
 			runtime.GC()

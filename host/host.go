@@ -21,6 +21,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/api"
 	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/metrics"
 	"github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/host/store"
@@ -40,6 +41,7 @@ type Host struct {
 	launcher *supervisor.Launcher
 	orphans  *supervisor.Orphans
 	catalog  *catalog.Catalog
+	metrics  *metrics.Metrics
 	modules  *catalog.Modules
 	node     *spooler.Spooler
 	runtime  string
@@ -66,7 +68,7 @@ func New(ctx context.Context, cfg Config) (_ *Host, retErr error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "data directory %s", cfg.Data)
 	}
-	h := &Host{cfg: cfg, started: cfg.Now(), ready: make(chan struct{})}
+	h := &Host{cfg: cfg, started: cfg.Now(), metrics: metrics.New(), ready: make(chan struct{})}
 	defer func() {
 		if retErr != nil {
 			_ = h.Close()
@@ -86,7 +88,7 @@ func (h *Host) open() (err error) {
 	if h.events, err = eventlog.Open(filepath.Join(h.cfg.Data, "events.log"), eventlog.Options{}); err != nil {
 		return err
 	}
-	bolt, err := store.OpenBolt(filepath.Join(h.cfg.Data, "spoolhost.db"), store.Options{})
+	bolt, err := store.OpenBolt(filepath.Join(h.cfg.Data, "spoolhost.db"), store.Options{Committed: h.metrics.Committed})
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (h *Host) assemble(ctx context.Context) error {
 	env := &supervisor.Env{
 		Launcher: h.launcher, Images: supervisor.NewImages(), RuntimeDir: h.runtime, Orphans: h.orphans,
 		UserDir: h.users, Cgroups: h.cgroups,
-		StartTimeout: h.cfg.Limits.Call, StopGrace: h.cfg.Limits.Grace, Now: h.cfg.Now,
+		StartTimeout: h.cfg.Limits.Call, StopGrace: h.cfg.Limits.Grace, Now: h.cfg.Now, Observed: h.metrics.Call,
 	}
 	var problems []catalog.Problem
 	var err error
@@ -143,7 +145,7 @@ func (h *Host) assemble(ctx context.Context) error {
 	h.node, err = spooler.New(ctx, spooler.Config{
 		Name: spooler.NodeName, Local: true, Catalog: h.catalog, Registry: registry.New(h.store, registry.Options{}),
 		Queue: queue, Documents: h.docs, Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits,
-		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Now: h.cfg.Now,
+		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Watcher: h.metrics, Now: h.cfg.Now,
 	})
 	return err
 }

@@ -154,6 +154,9 @@ func showPrinter(b *strings.Builder, p *apiv1.Printer) {
 	} else {
 		s.add("max attempts", fmt.Sprint(p.GetMaxAttempts()))
 	}
+	if limit := p.GetJobLimit().AsDuration(); limit > 0 {
+		s.add("job limit", limit.String())
+	}
 	s.add("priority", fmt.Sprint(p.GetPriority()))
 	s.add("default job priority", fmt.Sprint(p.GetDefaultPriority()))
 	s.add("prints", timeRange(p.GetStartTime(), p.GetUntilTime()))

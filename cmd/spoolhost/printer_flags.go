@@ -1,15 +1,19 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
 
 const printerSettingsHelp = `The policy says what happens to a job whose attempt ended without a result, because the
 monitor crashed or the host was killed: retry (from the first byte), hold, or cancel. A job
-whose attempts fail --max-attempts times is held. Times of day are UTC; --start and --until
+whose attempts fail --max-attempts times is held. A device may take its time, unless
+--job-limit says how long one document may hold its port. Times of day are UTC; --start and --until
 that are equal mean always.`
 
 // printerFlags are the settings of a printer as flags.
@@ -19,6 +23,7 @@ type printerFlags struct {
 	maxAttempts, priority, defaultPriority uint32
 	start, until                           string
 	keep                                   bool
+	jobLimit                               time.Duration
 }
 
 func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
@@ -33,9 +38,10 @@ func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
 	flags.StringVar(&p.start, "start", "", "print from HH:MM (UTC)")
 	flags.StringVar(&p.until, "until", "", "print until HH:MM (UTC)")
 	flags.BoolVar(&p.keep, "keep-printed-jobs", false, "keep printed documents, so that their jobs can be restarted")
+	flags.DurationVar(&p.jobLimit, "job-limit", 0, "the longest that one document may hold a port, such as 30m; 0 is without limit (default 0)")
 	completeFlag(cmd, "port", completePorts(opts, 0))
 	completeFlag(cmd, "policy", cobra.FixedCompletions([]string{"retry", "hold", "cancel"}, cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"comment", "location", "max-attempts", "priority", "default-priority", "start", "until"} {
+	for _, name := range []string{"comment", "location", "max-attempts", "priority", "default-priority", "start", "until", "job-limit"} {
 		completeFlag(cmd, name, cobra.NoFileCompletions)
 	}
 }
@@ -51,6 +57,9 @@ func (p *printerFlags) message(flags *pflag.FlagSet) (*apiv1.PrinterSettings, er
 		Priority:        ifChanged(flags, "priority", &p.priority),
 		DefaultPriority: ifChanged(flags, "default-priority", &p.defaultPriority),
 		KeepPrintedJobs: ifChanged(flags, "keep-printed-jobs", &p.keep),
+	}
+	if flags.Changed("job-limit") {
+		m.JobLimit = durationpb.New(p.jobLimit)
 	}
 	var err error
 	if m.StartTime, err = timeIfChanged(flags, "start", p.start); err != nil {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"time"
@@ -25,6 +26,16 @@ import (
 type instances struct {
 	mu      sync.Mutex
 	byToken map[string]instance
+	refused sync.Once
+}
+
+// full tells the operator, once in the life of a process, that a module has run into one
+// of its limits.
+func (s *instances) full(i instance, err error) error {
+	if errors.Is(err, spoolerr.Exhausted) && i.log != nil {
+		s.refused.Do(func() { i.log(supervisor.Line{Time: time.Now(), Level: "warn", Complaint: true, Text: err.Error()}) })
+	}
+	return spoolgrpc.ToStatus(err)
 }
 
 type instance struct {
@@ -125,7 +136,7 @@ func (s *registryServer) CreateKey(ctx context.Context, r *hostservicev1.CreateK
 		return nil, err
 	}
 	h, created, err := i.root.CreateKey(ctx, i.key(r.GetKey()), r.GetPath())
-	return &hostservicev1.CreateKeyResponse{Key: uint64(h), Created: created}, spoolgrpc.ToStatus(err)
+	return &hostservicev1.CreateKeyResponse{Key: uint64(h), Created: created}, s.instances.full(i, err)
 }
 
 func (s *registryServer) OpenKey(ctx context.Context, r *hostservicev1.OpenKeyRequest) (*hostservicev1.OpenKeyResponse, error) {
@@ -134,7 +145,7 @@ func (s *registryServer) OpenKey(ctx context.Context, r *hostservicev1.OpenKeyRe
 		return nil, err
 	}
 	h, err := i.root.OpenKey(ctx, i.key(r.GetKey()), r.GetPath())
-	return &hostservicev1.OpenKeyResponse{Key: uint64(h)}, spoolgrpc.ToStatus(err)
+	return &hostservicev1.OpenKeyResponse{Key: uint64(h)}, s.instances.full(i, err)
 }
 
 func (s *registryServer) CloseKey(ctx context.Context, r *hostservicev1.CloseKeyRequest) (*hostservicev1.CloseKeyResponse, error) {
@@ -184,7 +195,7 @@ func (s *registryServer) SetValue(ctx context.Context, r *hostservicev1.SetValue
 		values = append(values, sdkregistry.Value{Name: v.GetName(), Type: sdkregistry.Type(v.GetType()), Data: v.GetData()})
 	}
 	err = i.root.SetValue(ctx, i.key(r.GetKey()), values...)
-	return &hostservicev1.SetValueResponse{}, spoolgrpc.ToStatus(err)
+	return &hostservicev1.SetValueResponse{}, s.instances.full(i, err)
 }
 
 func (s *registryServer) DeleteValue(ctx context.Context, r *hostservicev1.DeleteValueRequest) (*hostservicev1.DeleteValueResponse, error) {

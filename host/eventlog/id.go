@@ -29,6 +29,7 @@ const (
 	MonitorInitializeFailed ID = 204
 	ModuleRefused           ID = 205
 	ModuleLogLine           ID = 210
+	ModuleMisbehaves        ID = 211
 	MonitorAdded            ID = 220
 	MonitorRemoved          ID = 221
 	MonitorUpgraded         ID = 222
@@ -98,6 +99,7 @@ func ids() []idName {
 		{MonitorInitializeFailed, "monitor initialize failed"},
 		{ModuleRefused, "module refused"},
 		{ModuleLogLine, "module log line"},
+		{ModuleMisbehaves, "module misbehaves"},
 		{MonitorAdded, "monitor added"},
 		{MonitorRemoved, "monitor removed"},
 		{MonitorUpgraded, "monitor upgraded"},

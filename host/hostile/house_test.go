@@ -62,7 +62,7 @@ func build(t *testing.T) *house {
 	cfg.Data = filepath.Join(dir, "data")
 	cfg.Listen = []string{"unix:" + filepath.Join(dir, "api")}
 	cfg.Builtins = []catalog.Monitor{hosttest.Monitor(goodName)}
-	cfg.Limits.Call, cfg.Limits.Resource, cfg.Limits.Grace = 5*time.Second, 4*time.Second, 500*time.Millisecond
+	cfg.Limits.Call, cfg.Limits.Resource, cfg.Limits.Grace = 15*time.Second, time.Minute, 500*time.Millisecond
 	cfg.RegistryLimit = 256 << 10
 	h.host, err = host.New(context.Background(), cfg)
 	check(t, err)
@@ -106,6 +106,8 @@ type stream struct {
 
 func (h *house) print(ctx context.Context) {
 	random := rand.New(rand.NewPCG(1, 2))
+	often := time.NewTicker(20 * time.Millisecond)
+	defer often.Stop()
 	for ctx.Err() == nil {
 		data := make([]byte, 1+random.IntN(100_000))
 		for i := range data {
@@ -114,7 +116,7 @@ func (h *house) print(ctx context.Context) {
 		h.good.turn.Lock()
 		h.printOne(data)
 		h.good.turn.Unlock()
-		runtime.Gosched()
+		<-often.C
 	}
 }
 

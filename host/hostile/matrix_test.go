@@ -12,7 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/status"
 
@@ -37,6 +39,8 @@ type row struct {
 	refused string
 	// outcomes are those of the attempts of a document; nil prints none.
 	outcomes []job.Outcome
+	// anyhow asks for the last outcome only: a crash may come before the document or in it.
+	anyhow bool
 	// addPort is what "port add" says; empty adds none.
 	addPort string
 	// event and says are the event that tells of it; it names the monitor.
@@ -55,8 +59,10 @@ func groups() map[string][]row {
 	}
 }
 
+var sequence atomic.Int64 // of modules' directories
+
 // atOnce is how many rows of a group run at the same time: most of them wait.
-const atOnce = 6
+const atOnce = 4
 
 func TestMatrix(t *testing.T) {
 	h := build(t)
@@ -112,8 +118,8 @@ func (tr *trial) run() {
 	if tr.refused != "" {
 		tr.wantRefused()
 	}
-	defer tr.remove()
 	check(tr, tr.add(2))
+	defer tr.remove()
 	if tr.addPort != "" {
 		err := tr.house.node().AddPort(tr.Context(), tr.name+" 2", tr.name, nil)
 		tr.wantText("port add", fmt.Sprint(err), tr.addPort)
@@ -152,6 +158,12 @@ func (tr *trial) wantRefused() {
 // print prints a document and waits for its attempts.
 func (tr *trial) print() {
 	node := tr.house.node()
+	if slices.Contains(tr.outcomes, job.TimedOut) || slices.Contains(tr.outcomes, job.Unconfirmed) {
+		soon := 3 * time.Second
+		until(tr, "the port has a deadline", func() bool { // it is listed, or will be
+			return node.SetPortLimits(tr.Context(), tr.name, spooler.PortLimits{Resource: &soon}) == nil
+		})
+	}
 	until(tr, "the printer can be added", func() bool { // its monitor may be on its way
 		return node.AddPrinter(tr.Context(), tr.name, spooler.Settings{Ports: []string{tr.name}}) == nil
 	})
@@ -166,12 +178,15 @@ func (tr *trial) print() {
 		for _, a := range j.Attempts {
 			got = append(got, a.Outcome)
 		}
+		if tr.anyhow && len(got) > 0 {
+			got = got[len(got)-1:]
+		}
 		return slices.Equal(got, tr.outcomes)
 	})
 	if !ok {
 		tr.Fatalf("attempts %v, want %v; why job says:\n%s", got, tr.outcomes, tr.why("job", strconv.FormatUint(tr.job, 10)))
 	}
-	if why := tr.why("job", strconv.FormatUint(tr.job, 10)); tr.outcomes[0] != job.Sent {
+	if why := tr.why("job", strconv.FormatUint(tr.job, 10)); tr.event == eventlog.JobAttemptEnded {
 		tr.wantText("why job", why, tr.says)
 	}
 }
@@ -183,7 +198,7 @@ func (tr *trial) wantEvent() {
 		return
 	}
 	ok := poll(func() bool {
-		return slices.ContainsFunc(tr.events(), func(e *apiv1.Event) bool {
+		return slices.ContainsFunc(tr.events(uint32(tr.event)), func(e *apiv1.Event) bool {
 			return e.GetId() == uint32(tr.event) && strings.Contains(e.GetText(), tr.says) && strings.Contains(e.GetText(), strconv.Quote(tr.name))
 		})
 	})
@@ -263,8 +278,9 @@ func (tr *trial) why(kind, name string) string {
 	return strings.Join(lines, "\n")
 }
 
-func (tr *trial) events() []*apiv1.Event {
-	stream, err := apiv1.NewEventsClient(tr.house.conn).ListEvents(tr.Context(), &apiv1.ListEventsRequest{Limit: 2000})
+// events are those of these ids, or all, that name the row.
+func (tr *trial) events(ids ...uint32) []*apiv1.Event {
+	stream, err := apiv1.NewEventsClient(tr.house.conn).ListEvents(tr.Context(), &apiv1.ListEventsRequest{Ids: ids})
 	check(tr, err)
 	var found []*apiv1.Event
 	for {

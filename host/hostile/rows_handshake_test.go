@@ -64,10 +64,10 @@ func handshakeRows() []row {
 			lines("1|1|unix|%s|grpc|%s|false", waits)(m)
 		}, says: "not with the certificate of its handshake"},
 		{name: "is a toaster", do: func(m *module) { m.kind = "toaster" }, says: `is of kind "toaster"`},
-		{name: "serves no monitor", do: func(m *module) { m.services = []string{"acme.v1.Toaster"} }, says: "does not serve"},
+		{name: "serves no monitor", do: func(m *module) { m.services = []string{"acme.v1.Toaster"} }, says: "serves neither"},
 		{name: "blocks in Describe", do: on("Describe", hang), says: "Describe"},
-		{name: "describes itself in 256 MB", do: after("Describe", func(r proto.Message) {
-			r.(*pluginv1.DescribeResponse).Version = strings.Repeat("v", 256<<20)
+		{name: "describes itself in 20 MB", do: after("Describe", func(r proto.Message) {
+			r.(*pluginv1.DescribeResponse).Version = strings.Repeat("v", 20<<20)
 		}), says: "Describe"},
 	}
 	for i := range rows {

@@ -225,6 +225,8 @@ type Rules struct {
 	MaxAttempts uint32
 	// KeepPrinted keeps the documents of printed jobs.
 	KeepPrinted bool
+	// Limit is the longest that one document may hold a port; 0 is without limit.
+	Limit time.Duration
 }
 
 // clone copies the parts of j that an event may write to.

@@ -140,6 +140,20 @@ func (q *Queue) States() map[State]int {
 	return counts
 }
 
+// PrinterStates counts the unfinished jobs of each printer that has any.
+func (q *Queue) PrinterStates() map[string]map[State]int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	counts := make(map[string]map[State]int)
+	for _, j := range q.active {
+		if counts[j.Printer] == nil {
+			counts[j.Printer] = make(map[State]int)
+		}
+		counts[j.Printer][j.State]++
+	}
+	return counts
+}
+
 // Watch gives a channel that receives after each change of the job; several changes may
 // be told as one. stop must be called.
 func (q *Queue) Watch(id uint64) (changed <-chan struct{}, stop func()) {

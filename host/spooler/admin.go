@@ -144,6 +144,7 @@ func (s *Spooler) DeletePrinter(ctx context.Context, name string) error {
 	s.refreshPorts(ports)
 	s.mu.Unlock()
 	if err == nil {
+		s.cfg.Watcher.Gone(p.Name)
 		s.event(eventlog.PrinterDeleted, eventlog.Info, eventlog.Printer, p.Name, "printer "+spool.Quote(p.Name)+" was deleted")
 	}
 	return err

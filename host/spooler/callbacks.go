@@ -53,7 +53,7 @@ func (c *callbacks) SetPort(_ context.Context, name string, st spool.PortStatus)
 		case spool.SeverityWarning:
 			severity = eventlog.Warning
 		}
-		s.event(eventlog.PortStatus, severity, eventlog.Port, p.name, fmt.Sprintf("port %s reports: %s", spool.Quote(p.name), st))
+		s.moduleEvent(&c.unit.chatter, eventlog.PortStatus, severity, eventlog.Port, p.name, fmt.Sprintf("port %s reports: %s", spool.Quote(p.name), st))
 	}
 	return nil
 }

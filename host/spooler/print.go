@@ -24,6 +24,8 @@ type attempt struct {
 	job     *job.Job
 	stop    context.Context
 	cancel  context.CancelCauseFunc
+	// overLimit says that the last document was ended by the printer's job limit.
+	overLimit bool
 }
 
 // startAttempt runs a taken job at a reserved port; s.mu is held.
@@ -99,11 +101,35 @@ func (a *attempt) run(ctx context.Context) (more bool) {
 	s.mu.Unlock()
 	s.jobEvent(eventlog.JobAttemptStarted, eventlog.Info, begun,
 		fmt.Sprintf("attempt %d began at port %s", begun.Current().Number, spool.Quote(a.port.name)), a.port.name)
-	result := open.Print(ctx, a.stop, a.describe(), doc, a)
-	if errors.Is(context.Cause(a.stop), errShutdown) && result.Outcome == job.Stopped {
-		result.Outcome = job.Interrupted
+	return a.finish(ctx, a.print(ctx, open, doc))
+}
+
+// print prints a document within the printer's job limit.
+func (a *attempt) print(ctx context.Context, open *portmon.Port, doc *document.Document) job.Result {
+	stop, cancel := context.WithCancelCause(a.stop)
+	defer cancel(nil)
+	if limit := a.rules.Limit; limit > 0 {
+		t := time.AfterFunc(limit, func() { cancel(overLimitError(limit)) })
+		defer t.Stop()
 	}
-	return a.finish(ctx, result)
+	r := open.Print(ctx, stop, a.describe(), doc, a)
+	cause := context.Cause(stop)
+	a.overLimit = false
+	switch {
+	case r.Outcome != job.Stopped:
+	case errors.Is(cause, errShutdown):
+		r.Outcome = job.Interrupted
+	case errors.As(cause, new(overLimitError)):
+		r.Outcome, a.overLimit = job.TimedOut, true
+	}
+	return r
+}
+
+// overLimitError ends a document that takes longer than its printer's job limit.
+type overLimitError time.Duration
+
+func (e overLimitError) Error() string {
+	return fmt.Sprintf("the document held the port for longer than the printer's job limit of %v", time.Duration(e))
 }
 
 // offerElsewhere looks for another port for a job that was given back unbegun: one of the
@@ -177,6 +203,7 @@ func (a *attempt) finish(ctx context.Context, r job.Result) (more bool) {
 	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 10*time.Second) {
 		after, err := s.cfg.Queue.End(ctx, a.job.ID, r, a.rules)
 		if err == nil {
+			s.cfg.Watcher.Ended(a.job.Printer, r)
 			a.judge(r)
 			more = a.goesOn(after, r)
 			s.afterEnd(ctx, after, r, more)
@@ -230,6 +257,9 @@ func (a *attempt) judge(r job.Result) {
 		a.spooler.portWorked(a.port)
 		a.port.holder.super.Worked() // the reservation keeps the holder
 	case job.DeviceFailed, job.TimedOut:
+		if a.overLimit {
+			return // the next document may go at once: only this one took too long
+		}
 		a.spooler.portFailed(a.port, r.Error)
 	}
 }

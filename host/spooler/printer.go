@@ -26,6 +26,8 @@ type Settings struct {
 	StartTime         *uint32
 	UntilTime         *uint32
 	KeepPrinted       *bool
+	// JobLimit is the longest that one document may hold a port; 0 is without limit.
+	JobLimit *time.Duration
 	// Rejecting takes no new jobs; HoldNew takes and holds them.
 	Rejecting, HoldNew *bool
 	// Message is what an operator says of the printer's state, such as why it is paused.
@@ -69,6 +71,9 @@ type printer struct {
 // defaultMaxAttempts is how many attempts may fail before a job is held.
 const defaultMaxAttempts = 5
 
+// minJobLimit is the shortest limit that a document could meet.
+const minJobLimit = 100 * time.Millisecond
+
 const printersKey = "Printers"
 
 func newRecord(name string, now time.Time) record {
@@ -91,6 +96,7 @@ func (r record) apply(set Settings) (record, error) {
 	assign(&r.StartTime, set.StartTime)
 	assign(&r.Until, set.UntilTime)
 	assign(&r.Rules.KeepPrinted, set.KeepPrinted)
+	assign(&r.Rules.Limit, set.JobLimit)
 	assign(&r.Rejecting, set.Rejecting)
 	assign(&r.HoldNew, set.HoldNew)
 	assign(&r.Message, set.Message)
@@ -125,6 +131,10 @@ func (r record) check() error {
 	default:
 		return spoolerr.New(spoolerr.Invalid, 0, "printer %s: policy %s is unknown; use retry, hold or cancel",
 			spool.Quote(r.Name), spool.Quote(string(r.Rules.Policy)))
+	}
+	if r.Rules.Limit < 0 || r.Rules.Limit > 0 && r.Rules.Limit < minJobLimit {
+		return spoolerr.New(spoolerr.Invalid, 0, "printer %s: a job limit of %v is too short; use at least %v, or 0 for no limit",
+			spool.Quote(r.Name), r.Rules.Limit, minJobLimit)
 	}
 	if len(r.Ports) == 0 {
 		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeUnknownPort, "printer %s needs a port; add one with spoolhost port add", spool.Quote(r.Name))
@@ -207,7 +217,7 @@ func (r record) values() []registry.Value {
 		registry.String("Policy", string(r.Rules.Policy)), registry.Uint32("MaxAttempts", r.Rules.MaxAttempts),
 		registry.Uint32("Priority", r.Priority), registry.Uint32("DefaultPriority", r.DefaultPriority),
 		registry.Uint32("StartTime", r.StartTime), registry.Uint32("UntilTime", r.Until),
-		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint32("Paused", flag(r.Paused)),
+		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint64("JobLimit", uint64(r.Rules.Limit.Milliseconds())), registry.Uint32("Paused", flag(r.Paused)),
 		registry.Uint32("Rejecting", flag(r.Rejecting)), registry.Uint32("HoldNewJobs", flag(r.HoldNew)),
 		registry.Strings("Formats", r.Formats...), registry.Strings("AllowUsers", r.Allow...), registry.Strings("DenyUsers", r.Deny...),
 		registry.String("Message", r.Message),
@@ -254,6 +264,9 @@ func parseRecord(name string, values []registry.Value) record {
 	number("untiltime", &r.Until)
 	number("keepprintedjobs", &keep)
 	number("paused", &paused)
+	if n, err := byName["joblimit"].Number(); err == nil {
+		r.Rules.Limit = time.Duration(n) * time.Millisecond
+	}
 	if n, err := byName["created"].Number(); err == nil {
 		r.Created = time.Unix(0, int64(n)).UTC()
 	}

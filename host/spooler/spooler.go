@@ -44,8 +44,26 @@ type Config struct {
 	Retention job.Retention
 	// RegistryLimit bounds what one monitor may store, in bytes; 0 is the default.
 	RegistryLimit int64
-	Now           func() time.Time
+	// Watcher is told what happens, for figures; nil is nobody.
+	Watcher Watcher
+	Now     func() time.Time
 }
+
+// Watcher is told what happens to jobs, and must not block.
+type Watcher interface {
+	// Accepted is told how long it took to make the record of a spooled document durable.
+	Accepted(took time.Duration)
+	// Ended is told how an attempt came out.
+	Ended(printer string, r job.Result)
+	// Gone is told that a printer was deleted.
+	Gone(printer string)
+}
+
+type nobody struct{}
+
+func (nobody) Accepted(time.Duration)   {}
+func (nobody) Ended(string, job.Result) {}
+func (nobody) Gone(string)              {}
 
 // Spooler is one spooler. New makes it, Run brings it online.
 type Spooler struct {
@@ -80,6 +98,9 @@ var errShutdown = errors.New("its monitor was stopped before the document was fi
 // New loads the spooler's printers and settles the attempts that an earlier life left
 // open. It starts nothing.
 func New(ctx context.Context, cfg Config) (*Spooler, error) {
+	if cfg.Watcher == nil {
+		cfg.Watcher = nobody{}
+	}
 	s := &Spooler{
 		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
 		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),

@@ -54,6 +54,7 @@ func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*
 	if err != nil {
 		return nil, err
 	}
+	recording := time.Now()
 	next := newJob(sub, r)
 	next.Document = part.Ref
 	if part.Name != "" || part.Format != "" {
@@ -67,6 +68,7 @@ func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*
 		s.removeDocument(ctx, part.ID)
 		return nil, err
 	}
+	s.cfg.Watcher.Accepted(time.Since(recording))
 	s.jobEvent(eventlog.JobAccepted, eventlog.Info, j, fmt.Sprintf("accepted from %s, %d bytes, for printer %s", j.User, part.Size, spool.Quote(j.Printer)), "")
 	s.kick(j.Printer)
 	return j, nil

@@ -51,6 +51,8 @@ type unit struct {
 	replaced bool // by an upgrade: another unit has its name
 	changing bool // somebody replaces or removes it
 
+	chatter, complaints chatter // events of the module's and of the host's making
+
 	state    unitState
 	reason   string
 	instance *catalog.Instance
@@ -191,7 +193,7 @@ func (s *Spooler) prepare(ctx context.Context, u *unit) (_ *prepared, retErr err
 		Root:      s.hive.Root(`Monitors\`+u.name, registry.Limit{Owner: u.name, Bytes: s.cfg.RegistryLimit}),
 		Callbacks: &callbacks{spooler: s, unit: u},
 		Log:       func(l supervisor.Line) { s.moduleSaid(u, l) },
-		Complain:  func(text string) { s.moduleSaid(u, supervisor.Line{Level: "warn", Text: text}) },
+		Complain:  func(text string) { s.moduleSaid(u, supervisor.Line{Level: "warn", Complaint: true, Text: text}) },
 	})
 	if err != nil {
 		return nil, err
@@ -447,17 +449,4 @@ func (s *Spooler) shutDown(ctx context.Context, u *unit, inst *catalog.Instance,
 		s.cfg.Logger.Warn("shutting a monitor down", "monitor", u.name, "pid", inst.Process.PID, "error", err)
 	}
 	return err
-}
-
-// moduleSaid passes a module's output on; warnings and errors become events.
-func (s *Spooler) moduleSaid(u *unit, l supervisor.Line) {
-	s.cfg.Logger.Debug("module output", "monitor", u.name, "level", l.Level, "text", l.Text)
-	if l.Level != "warn" && l.Level != "error" {
-		return
-	}
-	severity := eventlog.Warning
-	if l.Level == "error" {
-		severity = eventlog.Error
-	}
-	s.event(eventlog.ModuleLogLine, severity, eventlog.Monitor, u.name, "module of monitor "+spool.Quote(u.name)+" says: "+l.Text)
 }

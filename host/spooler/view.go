@@ -24,6 +24,7 @@ type PrinterView struct {
 	StartTime         uint32
 	UntilTime         uint32
 	KeepPrinted       bool
+	JobLimit          time.Duration
 	Paused            bool
 	Rejecting         bool
 	HoldNew           bool
@@ -59,6 +60,13 @@ func (s *Spooler) Printer(name string) (PrinterView, error) {
 	return s.viewPrinter(pr), nil
 }
 
+// PrinterCount is how many printers there are.
+func (s *Spooler) PrinterCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.printers)
+}
+
 // Printers gives all printers in order of name.
 func (s *Spooler) Printers() []PrinterView {
 	s.mu.Lock()
@@ -76,7 +84,7 @@ func (s *Spooler) viewPrinter(pr *printer) PrinterView {
 		Name: pr.Name, Ports: slices.Clone(pr.Ports), Comment: pr.Comment, Location: pr.Location,
 		Policy: string(pr.Rules.Policy), MaxAttempts: pr.Rules.MaxAttempts, Priority: pr.Priority,
 		DefaultPriority: pr.DefaultPriority, StartTime: pr.StartTime, UntilTime: pr.Until,
-		KeepPrinted: pr.Rules.KeepPrinted, Paused: pr.Paused, Created: pr.Created, Changed: pr.Changed,
+		KeepPrinted: pr.Rules.KeepPrinted, JobLimit: pr.Rules.Limit, Paused: pr.Paused, Created: pr.Created, Changed: pr.Changed,
 		Rejecting: pr.Rejecting, HoldNew: pr.HoldNew, Formats: pr.Formats, Allow: pr.Allow, Deny: pr.Deny, Description: pr.Description,
 		Jobs: s.cfg.Queue.Count(pr.Name),
 	}
@@ -166,7 +174,7 @@ func (s *Spooler) portState(p *port) (state, status string) {
 	case !p.listed:
 		return "missing", "monitor " + spool.Quote(p.unit.name) + " does not list this port any more; add it again"
 	case p.job != 0:
-		if p.waiting != "" {
+		if p.waiting != "" && p.status.Clear() { // else the monitor has said it better
 			status = p.waiting
 		}
 		return "printing", status

@@ -34,6 +34,8 @@ type Options struct {
 	// LockTimeout is how long to wait for another process to give the file up; 0 stands
 	// for 250 ms.
 	LockTimeout time.Duration
+	// Committed, if set, is told how long each commit took.
+	Committed func(took time.Duration)
 }
 
 // Bolt is a Store in one bbolt file. Concurrent Updates share a commit.
@@ -43,6 +45,7 @@ type Bolt struct {
 	file    *os.File // bbolt's, to give the lock back when bbolt itself cannot
 	table   *crc32.Table
 	changes Notifier
+	timed   func(took time.Duration) // Options.Committed, or nil
 
 	mu     sync.Mutex
 	tail   *batch // the batch formed last
@@ -61,7 +64,7 @@ func OpenBolt(path string, opts Options) (*Bolt, error) {
 	if opts.LockTimeout <= 0 {
 		opts.LockTimeout = 250 * time.Millisecond
 	}
-	b := &Bolt{path: path, table: crc32.MakeTable(crc32.Castagnoli)}
+	b := &Bolt{timed: opts.Committed, path: path, table: crc32.MakeTable(crc32.Castagnoli)}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -121,9 +122,11 @@ func (b *Bolt) commit(mine *batch) error {
 		if keys, err = b.run(below, mine.requests); err != nil || len(keys) == 0 {
 			return err
 		}
-		id := below.ID()
+		id, began := below.ID(), time.Now()
 		if err = below.Commit(); err != nil {
 			b.doubt(id, err)
+		} else if b.timed != nil {
+			b.timed(time.Since(began))
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
 )
@@ -30,12 +33,15 @@ type Line struct {
 	Time  time.Time
 	Level string // "debug", "info", "warn", "error"; "info" for plain lines
 	Text  string
+	// Complaint marks what the host has to say of the module, rather than the module.
+	Complaint bool
 }
 
 // output collects the lines of one process.
 type output struct {
 	now  func() time.Time
 	sink func(Line)
+	pace *rate.Limiter
 
 	mu   sync.Mutex
 	tail []rawLine
@@ -60,7 +66,7 @@ func (l rawLine) parse() Line {
 }
 
 func newOutput(now func() time.Time, sink func(Line)) *output {
-	return &output{now: now, sink: sink, tokens: lineBurst, last: now()}
+	return &output{now: now, sink: sink, pace: rate.NewLimiter(outputRate, outputBurst), tokens: lineBurst, last: now()}
 }
 
 // consume reads r to its end, whatever comes.
@@ -127,7 +133,14 @@ func (o *output) flush() {
 
 func (o *output) sayLost(now time.Time, lost int) {
 	if lost > 0 {
-		o.sink(Line{Time: now, Level: "warn", Text: "lines left out because the module writes too many: " + strconv.Itoa(lost)})
+		o.sink(Line{Time: now, Level: "warn", Complaint: true, Text: "lines left out because the module writes too many: " + strconv.Itoa(lost)})
+	}
+}
+
+// complain passes on what the host has to say of the module.
+func (o *output) complain(text string) {
+	if o.sink != nil {
+		o.sink(Line{Time: o.now(), Level: "warn", Complaint: true, Text: text})
 	}
 }
 
@@ -246,6 +259,7 @@ type lineWriter struct {
 var _ io.Writer = (*lineWriter)(nil)
 
 func (w *lineWriter) Write(p []byte) (int, error) {
+	_ = w.out.pace.WaitN(context.Background(), min(len(p), outputBurst))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for rest := p; len(rest) > 0; {

@@ -163,9 +163,10 @@ func (p *Process) listen(spec Spec, b *box, services func(grpc.ServiceRegistrar)
 		_ = os.RemoveAll(p.dir)
 		return spoolerr.As(err, spoolerr.Unavailable, "module %s: private directory", spec.Name)
 	}
-	p.server = grpc.NewServer(grpc.MaxRecvMsgSize(wire.MaxRequest), grpc.MaxConcurrentStreams(64))
+	p.server = grpc.NewServer(grpc.MaxRecvMsgSize(wire.MaxRequest), grpc.MaxConcurrentStreams(64),
+		grpc.UnaryInterceptor(newCallLimit(spec.Name, p.out.complain).intercept))
 	services(p.server)
-	const connections = 16
+	const connections = 4
 	go func() {
 		defer close(p.served)
 		_ = p.server.Serve(netutil.LimitListener(l, connections))

@@ -159,7 +159,7 @@ func (r *moduleRunner) processID() int {
 
 func (r *moduleRunner) readStdout() {
 	defer r.readers.Done()
-	in := bufio.NewReader(r.stdout)
+	in := bufio.NewReader(&pacedReader{r.stdout, r.out.pace})
 	line, err := readHandshake(in, r.socketDir)
 	if err != nil {
 		r.setBadHandshake(err)
@@ -172,7 +172,7 @@ func (r *moduleRunner) readStdout() {
 
 func (r *moduleRunner) readStderr() {
 	defer r.readers.Done()
-	r.out.consume(bufio.NewReader(r.stderr))
+	r.out.consume(bufio.NewReader(&pacedReader{r.stderr, r.out.pace}))
 }
 
 // reap waits for the end of the process, and ends with it whatever it has started: its

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/spoolhost/spoolhost/host/job"
@@ -50,7 +51,7 @@ func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {
 		Name: v.Name, Spooler: spoolerName, Ports: v.Ports, State: v.State, Reason: v.Reason, Paused: v.Paused,
 		Comment: v.Comment, Location: v.Location, Policy: v.Policy, MaxAttempts: v.MaxAttempts, Priority: v.Priority,
 		DefaultPriority: v.DefaultPriority, StartTime: v.StartTime, UntilTime: v.UntilTime,
-		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), CreatedAt: stamp(v.Created),
+		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), JobLimit: durationpb.New(v.JobLimit), CreatedAt: stamp(v.Created),
 	}
 }
 
@@ -58,8 +59,14 @@ func settingsFromProto(p *apiv1.PrinterSettings) spooler.Settings {
 	if p == nil {
 		return spooler.Settings{}
 	}
+	var limit *time.Duration
+	if p.JobLimit != nil {
+		d := p.GetJobLimit().AsDuration()
+		limit = &d
+	}
 	return spooler.Settings{
-		Ports: p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
+		JobLimit: limit,
+		Ports:    p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
 		Priority: p.Priority, DefaultPriority: p.DefaultPriority, StartTime: p.StartTime, UntilTime: p.UntilTime,
 		KeepPrinted: p.KeepPrintedJobs,
 	}

@@ -9,6 +9,7 @@ package apiv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -45,8 +46,11 @@ type PrinterSettings struct {
 	UntilTime *uint32 `protobuf:"varint,9,opt,name=until_time,json=untilTime,proto3,oneof" json:"until_time,omitempty"`
 	// Keep documents of printed jobs as long as the jobs' records, so that they can be restarted.
 	KeepPrintedJobs *bool `protobuf:"varint,10,opt,name=keep_printed_jobs,json=keepPrintedJobs,proto3,oneof" json:"keep_printed_jobs,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The longest that one document may hold a port; its attempt then ends "timed-out", and the
+	// policy decides. 0, the default, is without limit: a device may take its time.
+	JobLimit      *durationpb.Duration `protobuf:"bytes,11,opt,name=job_limit,json=jobLimit,proto3" json:"job_limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PrinterSettings) Reset() {
@@ -149,6 +153,13 @@ func (x *PrinterSettings) GetKeepPrintedJobs() bool {
 	return false
 }
 
+func (x *PrinterSettings) GetJobLimit() *durationpb.Duration {
+	if x != nil {
+		return x.JobLimit
+	}
+	return nil
+}
+
 type Printer struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -169,8 +180,10 @@ type Printer struct {
 	UntilTime       uint32 `protobuf:"varint,14,opt,name=until_time,json=untilTime,proto3" json:"until_time,omitempty"`
 	KeepPrintedJobs bool   `protobuf:"varint,15,opt,name=keep_printed_jobs,json=keepPrintedJobs,proto3" json:"keep_printed_jobs,omitempty"`
 	// Jobs that are not finished.
-	Jobs          uint32                 `protobuf:"varint,16,opt,name=jobs,proto3" json:"jobs,omitempty"`
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	Jobs      uint32                 `protobuf:"varint,16,opt,name=jobs,proto3" json:"jobs,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// The longest that one document may hold a port; 0 is without limit.
+	JobLimit      *durationpb.Duration `protobuf:"bytes,18,opt,name=job_limit,json=jobLimit,proto3" json:"job_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -320,6 +333,13 @@ func (x *Printer) GetJobs() uint32 {
 func (x *Printer) GetCreatedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *Printer) GetJobLimit() *durationpb.Duration {
+	if x != nil {
+		return x.JobLimit
 	}
 	return nil
 }
@@ -1097,7 +1117,7 @@ var File_spoolhost_api_v1_printers_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\n" +
-	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x04\n" +
+	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x04\n" +
 	"\x0fPrinterSettings\x12\x14\n" +
 	"\x05ports\x18\x01 \x03(\tR\x05ports\x12\x1d\n" +
 	"\acomment\x18\x02 \x01(\tH\x00R\acomment\x88\x01\x01\x12\x1f\n" +
@@ -1111,7 +1131,8 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\n" +
 	"until_time\x18\t \x01(\rH\aR\tuntilTime\x88\x01\x01\x12/\n" +
 	"\x11keep_printed_jobs\x18\n" +
-	" \x01(\bH\bR\x0fkeepPrintedJobs\x88\x01\x01B\n" +
+	" \x01(\bH\bR\x0fkeepPrintedJobs\x88\x01\x01\x126\n" +
+	"\tjob_limit\x18\v \x01(\v2\x19.google.protobuf.DurationR\bjobLimitB\n" +
 	"\n" +
 	"\b_commentB\v\n" +
 	"\t_locationB\t\n" +
@@ -1121,7 +1142,7 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\x11_default_priorityB\r\n" +
 	"\v_start_timeB\r\n" +
 	"\v_until_timeB\x14\n" +
-	"\x12_keep_printed_jobs\"\x84\x04\n" +
+	"\x12_keep_printed_jobs\"\xbc\x04\n" +
 	"\aPrinter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x14\n" +
@@ -1143,7 +1164,8 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\x11keep_printed_jobs\x18\x0f \x01(\bR\x0fkeepPrintedJobs\x12\x12\n" +
 	"\x04jobs\x18\x10 \x01(\rR\x04jobs\x129\n" +
 	"\n" +
-	"created_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x80\x01\n" +
+	"created_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x126\n" +
+	"\tjob_limit\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\bjobLimit\"\x80\x01\n" +
 	"\x11AddPrinterRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12=\n" +
@@ -1228,39 +1250,42 @@ var file_spoolhost_api_v1_printers_proto_goTypes = []any{
 	(*PurgePrinterResponse)(nil),  // 15: spoolhost.api.v1.PurgePrinterResponse
 	(*DeletePrinterRequest)(nil),  // 16: spoolhost.api.v1.DeletePrinterRequest
 	(*DeletePrinterResponse)(nil), // 17: spoolhost.api.v1.DeletePrinterResponse
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_printers_proto_depIdxs = []int32{
-	18, // 0: spoolhost.api.v1.Printer.created_at:type_name -> google.protobuf.Timestamp
-	0,  // 1: spoolhost.api.v1.AddPrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
-	1,  // 2: spoolhost.api.v1.AddPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	1,  // 3: spoolhost.api.v1.ListPrintersResponse.printers:type_name -> spoolhost.api.v1.Printer
-	1,  // 4: spoolhost.api.v1.GetPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	0,  // 5: spoolhost.api.v1.UpdatePrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
-	1,  // 6: spoolhost.api.v1.UpdatePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	1,  // 7: spoolhost.api.v1.PausePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	1,  // 8: spoolhost.api.v1.ResumePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	2,  // 9: spoolhost.api.v1.Printers.AddPrinter:input_type -> spoolhost.api.v1.AddPrinterRequest
-	4,  // 10: spoolhost.api.v1.Printers.ListPrinters:input_type -> spoolhost.api.v1.ListPrintersRequest
-	6,  // 11: spoolhost.api.v1.Printers.GetPrinter:input_type -> spoolhost.api.v1.GetPrinterRequest
-	8,  // 12: spoolhost.api.v1.Printers.UpdatePrinter:input_type -> spoolhost.api.v1.UpdatePrinterRequest
-	10, // 13: spoolhost.api.v1.Printers.PausePrinter:input_type -> spoolhost.api.v1.PausePrinterRequest
-	12, // 14: spoolhost.api.v1.Printers.ResumePrinter:input_type -> spoolhost.api.v1.ResumePrinterRequest
-	14, // 15: spoolhost.api.v1.Printers.PurgePrinter:input_type -> spoolhost.api.v1.PurgePrinterRequest
-	16, // 16: spoolhost.api.v1.Printers.DeletePrinter:input_type -> spoolhost.api.v1.DeletePrinterRequest
-	3,  // 17: spoolhost.api.v1.Printers.AddPrinter:output_type -> spoolhost.api.v1.AddPrinterResponse
-	5,  // 18: spoolhost.api.v1.Printers.ListPrinters:output_type -> spoolhost.api.v1.ListPrintersResponse
-	7,  // 19: spoolhost.api.v1.Printers.GetPrinter:output_type -> spoolhost.api.v1.GetPrinterResponse
-	9,  // 20: spoolhost.api.v1.Printers.UpdatePrinter:output_type -> spoolhost.api.v1.UpdatePrinterResponse
-	11, // 21: spoolhost.api.v1.Printers.PausePrinter:output_type -> spoolhost.api.v1.PausePrinterResponse
-	13, // 22: spoolhost.api.v1.Printers.ResumePrinter:output_type -> spoolhost.api.v1.ResumePrinterResponse
-	15, // 23: spoolhost.api.v1.Printers.PurgePrinter:output_type -> spoolhost.api.v1.PurgePrinterResponse
-	17, // 24: spoolhost.api.v1.Printers.DeletePrinter:output_type -> spoolhost.api.v1.DeletePrinterResponse
-	17, // [17:25] is the sub-list for method output_type
-	9,  // [9:17] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	18, // 0: spoolhost.api.v1.PrinterSettings.job_limit:type_name -> google.protobuf.Duration
+	19, // 1: spoolhost.api.v1.Printer.created_at:type_name -> google.protobuf.Timestamp
+	18, // 2: spoolhost.api.v1.Printer.job_limit:type_name -> google.protobuf.Duration
+	0,  // 3: spoolhost.api.v1.AddPrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
+	1,  // 4: spoolhost.api.v1.AddPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	1,  // 5: spoolhost.api.v1.ListPrintersResponse.printers:type_name -> spoolhost.api.v1.Printer
+	1,  // 6: spoolhost.api.v1.GetPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	0,  // 7: spoolhost.api.v1.UpdatePrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
+	1,  // 8: spoolhost.api.v1.UpdatePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	1,  // 9: spoolhost.api.v1.PausePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	1,  // 10: spoolhost.api.v1.ResumePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	2,  // 11: spoolhost.api.v1.Printers.AddPrinter:input_type -> spoolhost.api.v1.AddPrinterRequest
+	4,  // 12: spoolhost.api.v1.Printers.ListPrinters:input_type -> spoolhost.api.v1.ListPrintersRequest
+	6,  // 13: spoolhost.api.v1.Printers.GetPrinter:input_type -> spoolhost.api.v1.GetPrinterRequest
+	8,  // 14: spoolhost.api.v1.Printers.UpdatePrinter:input_type -> spoolhost.api.v1.UpdatePrinterRequest
+	10, // 15: spoolhost.api.v1.Printers.PausePrinter:input_type -> spoolhost.api.v1.PausePrinterRequest
+	12, // 16: spoolhost.api.v1.Printers.ResumePrinter:input_type -> spoolhost.api.v1.ResumePrinterRequest
+	14, // 17: spoolhost.api.v1.Printers.PurgePrinter:input_type -> spoolhost.api.v1.PurgePrinterRequest
+	16, // 18: spoolhost.api.v1.Printers.DeletePrinter:input_type -> spoolhost.api.v1.DeletePrinterRequest
+	3,  // 19: spoolhost.api.v1.Printers.AddPrinter:output_type -> spoolhost.api.v1.AddPrinterResponse
+	5,  // 20: spoolhost.api.v1.Printers.ListPrinters:output_type -> spoolhost.api.v1.ListPrintersResponse
+	7,  // 21: spoolhost.api.v1.Printers.GetPrinter:output_type -> spoolhost.api.v1.GetPrinterResponse
+	9,  // 22: spoolhost.api.v1.Printers.UpdatePrinter:output_type -> spoolhost.api.v1.UpdatePrinterResponse
+	11, // 23: spoolhost.api.v1.Printers.PausePrinter:output_type -> spoolhost.api.v1.PausePrinterResponse
+	13, // 24: spoolhost.api.v1.Printers.ResumePrinter:output_type -> spoolhost.api.v1.ResumePrinterResponse
+	15, // 25: spoolhost.api.v1.Printers.PurgePrinter:output_type -> spoolhost.api.v1.PurgePrinterResponse
+	17, // 26: spoolhost.api.v1.Printers.DeletePrinter:output_type -> spoolhost.api.v1.DeletePrinterResponse
+	19, // [19:27] is the sub-list for method output_type
+	11, // [11:19] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_printers_proto_init() }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package metrics
+
+// groupUsage is not known on this system.
+func groupUsage() map[int]consumption { return nil }

@@ -1,11 +1,13 @@
 package host
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -38,10 +40,12 @@ func runtimeDir(data string) (string, error) {
 }
 
 // userDir says where the sockets of modules that run as another user are: outside the data
-// directory, which nobody else may enter, and where only root can put anything. It is made
-// when it is needed; what is left of a host that was killed is removed.
+// directory, which nobody else may enter, and where only root can put anything: in the
+// RuntimeDirectory of a systemd unit, which may be all of /run that the host may write to,
+// or in /run. It is made when it is needed; what is left of a host that was killed is
+// removed.
 func userDir(data string) (string, error) {
-	const run = "/run"
+	run, _, _ := strings.Cut(cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), "/run"), ":")
 	if info, err := os.Stat(run); os.Geteuid() != 0 || err != nil || !info.IsDir() {
 		return "", nil
 	}

@@ -27,8 +27,10 @@ type Cgroups struct {
 }
 
 // OpenCgroups makes the directory of a host, called name, below parent: an absolute path
-// of the cgroup file system, or empty for the host's own group. It never fails: a host
-// without cgroups works, and Confinement tells what is missing.
+// of the cgroup file system, or empty for the host's own group, or for the one above if its
+// own is called host, as DelegateSubgroup=host in a systemd unit makes it: a group with
+// processes of its own can bound none below it. It never fails: a host without cgroups
+// works, and Confinement tells what is missing.
 func OpenCgroups(parent, name string) *Cgroups {
 	c := &Cgroups{}
 	if parent == "" {
@@ -38,6 +40,9 @@ func OpenCgroups(parent, name string) *Cgroups {
 			return c
 		}
 		parent = own
+		if filepath.Base(own) == "host" {
+			parent = filepath.Dir(own)
+		}
 	}
 	if _, err := os.Stat(filepath.Join(parent, "cgroup.procs")); err != nil {
 		c.why = fmt.Sprintf("%s is no cgroup of version 2", parent)

@@ -151,6 +151,31 @@ func TestPortCommands(t *testing.T) {
 	f.cli(t, "port", "list", "-o", "json").want(t, exitOK, "[]\n", "")
 }
 
+func TestPortDeviceCommands(t *testing.T) {
+	f := startFake(t)
+	f.cli(t, "port", "bidi", "P1").want(t, exitOK, "\\Printer.Consumables.BlackToner:Level  INT   25\n", "")
+	r := request[*apiv1.SendRecvBidiDataRequest](t, f, "SendRecvBidiData")
+	if r.GetAction() != "GetAll" || len(r.GetItems()) != 1 || r.GetItems()[0].GetSchema() != `\Printer` {
+		t.Errorf("asked for %v", r)
+	}
+	f.cli(t, "port", "bidi", "P1", "--get", `\A:B`, "--get", `\C:D`).want(t, exitOK, "-     the printer does not tell\n", "")
+	if r := request[*apiv1.SendRecvBidiDataRequest](t, f, "SendRecvBidiData"); r.GetAction() != "Get" || len(r.GetItems()) != 2 || r.GetItems()[1].GetNumber() != 2 {
+		t.Errorf("asked for %v", r)
+	}
+	f.cli(t, "port", "bidi", "P1", "--set", `\A:B=STRING:x:y`, "-o", "json").want(t, exitOK, `"value": "25"`, "")
+	if r := request[*apiv1.SendRecvBidiDataRequest](t, f, "SendRecvBidiData"); r.GetItems()[0].GetValue() != "x:y" || r.GetItems()[0].GetType() != "STRING" {
+		t.Errorf("asked for %v", r)
+	}
+	f.cli(t, "port", "bidi", "P1", "--set", `x`).want(t, exitUsage, "", "SCHEMA=TYPE:VALUE")
+	f.cli(t, "port", "bidi", "P1", "--get", "a", "--schema").want(t, exitUsage, "", "none of the others")
+	f.cli(t, "port", "timeouts", "P1", "--write-constant", "90000").want(t, exitOK, "new time-outs", "")
+	if r := request[*apiv1.SetPortTimeOutsRequest](t, f, "SetPortTimeOuts"); r.GetWriteTotalConstant() != 90_000 || r.GetName() != "P1" {
+		t.Errorf("asked for %v", r)
+	}
+	f.cli(t, "port", "data", "P1", "marker-levels").want(t, exitOK, "10,20\n", "")
+	f.cli(t, "port", "data", "P1").want(t, exitUsage, "", "--control")
+}
+
 func TestPrinterCommands(t *testing.T) {
 	f := startFake(t)
 	f.cli(t, "printer", "add", "Labels", "--port", "P1", "--port", "P2", "--keep-printed-jobs", "--start", "08:00").

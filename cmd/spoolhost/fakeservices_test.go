@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -79,6 +80,20 @@ func (f *fakeHost) GetPort(_ context.Context, r *apiv1.GetPortRequest) (*apiv1.G
 
 func (f *fakeHost) DeletePort(_ context.Context, r *apiv1.DeletePortRequest) (*apiv1.DeletePortResponse, error) {
 	return nil, spoolerr.New(spoolerr.Busy, 0, "port %q is used by printer \"Office\"", r.GetName())
+}
+
+func (f *fakeHost) SendRecvBidiData(context.Context, *apiv1.SendRecvBidiDataRequest) (*apiv1.SendRecvBidiDataResponse, error) {
+	return &apiv1.SendRecvBidiDataResponse{Items: []*apiv1.BidiItem{
+		{Number: 1, Schema: `\Printer.Consumables.BlackToner:Level`, Type: "INT", Value: "25"}, {Number: 2, Schema: `\C:D`, Result: 13005},
+	}}, nil
+}
+
+func (f *fakeHost) SetPortTimeOuts(context.Context, *apiv1.SetPortTimeOutsRequest) (*apiv1.SetPortTimeOutsResponse, error) {
+	return &apiv1.SetPortTimeOutsResponse{}, nil
+}
+
+func (f *fakeHost) GetPrinterData(context.Context, *apiv1.GetPrinterDataRequest) (*apiv1.GetPrinterDataResponse, error) {
+	return &apiv1.GetPrinterDataResponse{Output: portconfig.EncodeText("10,20")}, nil
 }
 
 func (f *fakeHost) AddPrinter(_ context.Context, r *apiv1.AddPrinterRequest) (*apiv1.AddPrinterResponse, error) {

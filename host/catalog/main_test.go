@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 			}
 			return puppet{init}, nil
 		}, monitor.Name("puppet\x1b\n"), monitor.Version("7"))
+	case "monitorui":
+		wire.Serve(wire.Module{Kind: wire.KindMonitorUI, Name: "pages", Version: "2", Services: []string{wire.ServiceMonitorUI}, Register: nothing})
 	case "pointprint":
 		wire.Serve(wire.Module{Kind: "pointprint", Name: "colours", Version: "1", Register: nothing})
 	case "neither":

@@ -224,6 +224,19 @@ func (s *registryServer) QueryValue(ctx context.Context, r *hostservicev1.QueryV
 	return &hostservicev1.QueryValueResponse{Value: valueToProto(v)}, spoolgrpc.ToStatus(err)
 }
 
+func (s *registryServer) QueryMultipleValues(ctx context.Context, r *hostservicev1.QueryMultipleValuesRequest) (*hostservicev1.QueryMultipleValuesResponse, error) {
+	i, err := s.instances.get(r.GetSpooler())
+	if err != nil {
+		return nil, err
+	}
+	list, err := i.root.QueryMultipleValues(ctx, registry.Handle(r.GetKey()), r.GetPath())
+	resp := &hostservicev1.QueryMultipleValuesResponse{}
+	for _, v := range list {
+		resp.Values = append(resp.Values, valueToProto(v))
+	}
+	return resp, spoolgrpc.ToStatus(err)
+}
+
 func valueToProto(v sdkregistry.Value) *hostservicev1.Value {
 	return &hostservicev1.Value{Name: v.Name, Type: uint32(v.Type), Data: v.Data}
 }

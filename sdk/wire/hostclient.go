@@ -75,7 +75,10 @@ type remoteKey struct {
 	handle uint64
 }
 
-var _ registry.Key = (*remoteKey)(nil)
+var (
+	_ registry.Key          = (*remoteKey)(nil)
+	_ registry.ValuesReader = (*remoteKey)(nil)
+)
 
 func (k *remoteKey) at(handle uint64) *remoteKey {
 	return &remoteKey{client: k.client, token: k.token, handle: handle}
@@ -154,6 +157,19 @@ func (k *remoteKey) QueryValue(ctx context.Context, name string) (registry.Value
 		return registry.Value{}, spoolgrpc.FromStatus(err)
 	}
 	return valueFromProto(r.GetValue()), nil
+}
+
+// QueryMultipleValues implements registry.ValuesReader.
+func (k *remoteKey) QueryMultipleValues(ctx context.Context, path string) ([]registry.Value, error) {
+	r, err := k.client.QueryMultipleValues(ctx, &hostservicev1.QueryMultipleValuesRequest{Spooler: k.token, Key: k.handle, Path: path})
+	if err != nil {
+		return nil, spoolgrpc.FromStatus(err)
+	}
+	list := make([]registry.Value, 0, len(r.GetValues()))
+	for _, v := range r.GetValues() {
+		list = append(list, valueFromProto(v))
+	}
+	return list, nil
 }
 
 func valueToProto(v registry.Value) *hostservicev1.Value {

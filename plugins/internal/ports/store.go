@@ -36,15 +36,11 @@ func (s store) names(ctx context.Context) (names []string, err error) {
 
 // read gives a port's values; ok says whether there is such a port.
 func (s store) read(ctx context.Context, name string) (v Stored, ok bool, err error) {
-	k, err := s.root.OpenKey(ctx, path(name))
+	values, err := registry.ReadValues(ctx, s.root, path(name))
 	if errors.Is(err, spoolerr.NotFound) {
 		return Stored{}, false, nil
 	}
-	if err != nil {
-		return Stored{}, false, err
-	}
-	defer closeKey(ctx, k)
-	v, err = readStored(ctx, k)
+	v = newStored(values)
 	return v, err == nil && !v.empty(), err
 }
 

@@ -1,8 +1,6 @@
 package ports
 
 import (
-	"context"
-
 	"github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 )
@@ -32,13 +30,10 @@ func (s Stored) Number(name string) (n uint64, ok bool, err error) {
 
 func (s Stored) empty() bool { return len(s.values) == 0 }
 
-func readStored(ctx context.Context, k registry.Key) (Stored, error) {
+func newStored(values []registry.Value) Stored {
 	s := Stored{values: map[string]registry.Value{}}
-	for v, err := range registry.Values(ctx, k) {
-		if err != nil {
-			return Stored{}, err
-		}
+	for _, v := range values {
 		s.values[spool.Fold(v.Name)] = v
 	}
-	return s, nil
+	return s
 }

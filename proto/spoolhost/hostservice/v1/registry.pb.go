@@ -1156,6 +1156,110 @@ func (x *QueryValueResponse) GetValue() *Value {
 	return nil
 }
 
+type QueryMultipleValuesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Spooler       string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Key           uint64                 `protobuf:"varint,2,opt,name=key,proto3" json:"key,omitempty"`
+	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryMultipleValuesRequest) Reset() {
+	*x = QueryMultipleValuesRequest{}
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryMultipleValuesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryMultipleValuesRequest) ProtoMessage() {}
+
+func (x *QueryMultipleValuesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryMultipleValuesRequest.ProtoReflect.Descriptor instead.
+func (*QueryMultipleValuesRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_hostservice_v1_registry_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *QueryMultipleValuesRequest) GetSpooler() string {
+	if x != nil {
+		return x.Spooler
+	}
+	return ""
+}
+
+func (x *QueryMultipleValuesRequest) GetKey() uint64 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *QueryMultipleValuesRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type QueryMultipleValuesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Values        []*Value               `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryMultipleValuesResponse) Reset() {
+	*x = QueryMultipleValuesResponse{}
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryMultipleValuesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryMultipleValuesResponse) ProtoMessage() {}
+
+func (x *QueryMultipleValuesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryMultipleValuesResponse.ProtoReflect.Descriptor instead.
+func (*QueryMultipleValuesResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_hostservice_v1_registry_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *QueryMultipleValuesResponse) GetValues() []*Value {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 var File_spoolhost_hostservice_v1_registry_proto protoreflect.FileDescriptor
 
 const file_spoolhost_hostservice_v1_registry_proto_rawDesc = "" +
@@ -1229,7 +1333,13 @@ const file_spoolhost_hostservice_v1_registry_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x19\n" +
 	"\bmax_data\x18\x04 \x01(\rR\amaxData\"K\n" +
 	"\x12QueryValueResponse\x125\n" +
-	"\x05value\x18\x01 \x01(\v2\x1f.spoolhost.hostservice.v1.ValueR\x05value2\x8d\b\n" +
+	"\x05value\x18\x01 \x01(\v2\x1f.spoolhost.hostservice.v1.ValueR\x05value\"\\\n" +
+	"\x1aQueryMultipleValuesRequest\x12\x18\n" +
+	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\x04R\x03key\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\"V\n" +
+	"\x1bQueryMultipleValuesResponse\x127\n" +
+	"\x06values\x18\x01 \x03(\v2\x1f.spoolhost.hostservice.v1.ValueR\x06values2\x92\t\n" +
 	"\x0fMonitorRegistry\x12d\n" +
 	"\tCreateKey\x12*.spoolhost.hostservice.v1.CreateKeyRequest\x1a+.spoolhost.hostservice.v1.CreateKeyResponse\x12^\n" +
 	"\aOpenKey\x12(.spoolhost.hostservice.v1.OpenKeyRequest\x1a).spoolhost.hostservice.v1.OpenKeyResponse\x12a\n" +
@@ -1241,7 +1351,8 @@ const file_spoolhost_hostservice_v1_registry_proto_rawDesc = "" +
 	"\vDeleteValue\x12,.spoolhost.hostservice.v1.DeleteValueRequest\x1a-.spoolhost.hostservice.v1.DeleteValueResponse\x12d\n" +
 	"\tEnumValue\x12*.spoolhost.hostservice.v1.EnumValueRequest\x1a+.spoolhost.hostservice.v1.EnumValueResponse\x12g\n" +
 	"\n" +
-	"QueryValue\x12+.spoolhost.hostservice.v1.QueryValueRequest\x1a,.spoolhost.hostservice.v1.QueryValueResponseBMZKgithub.com/spoolhost/spoolhost/proto/spoolhost/hostservice/v1;hostservicev1b\x06proto3"
+	"QueryValue\x12+.spoolhost.hostservice.v1.QueryValueRequest\x1a,.spoolhost.hostservice.v1.QueryValueResponse\x12\x82\x01\n" +
+	"\x13QueryMultipleValues\x124.spoolhost.hostservice.v1.QueryMultipleValuesRequest\x1a5.spoolhost.hostservice.v1.QueryMultipleValuesResponseBMZKgithub.com/spoolhost/spoolhost/proto/spoolhost/hostservice/v1;hostservicev1b\x06proto3"
 
 var (
 	file_spoolhost_hostservice_v1_registry_proto_rawDescOnce sync.Once
@@ -1255,62 +1366,67 @@ func file_spoolhost_hostservice_v1_registry_proto_rawDescGZIP() []byte {
 	return file_spoolhost_hostservice_v1_registry_proto_rawDescData
 }
 
-var file_spoolhost_hostservice_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_spoolhost_hostservice_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_spoolhost_hostservice_v1_registry_proto_goTypes = []any{
-	(*Value)(nil),                 // 0: spoolhost.hostservice.v1.Value
-	(*CreateKeyRequest)(nil),      // 1: spoolhost.hostservice.v1.CreateKeyRequest
-	(*CreateKeyResponse)(nil),     // 2: spoolhost.hostservice.v1.CreateKeyResponse
-	(*OpenKeyRequest)(nil),        // 3: spoolhost.hostservice.v1.OpenKeyRequest
-	(*OpenKeyResponse)(nil),       // 4: spoolhost.hostservice.v1.OpenKeyResponse
-	(*CloseKeyRequest)(nil),       // 5: spoolhost.hostservice.v1.CloseKeyRequest
-	(*CloseKeyResponse)(nil),      // 6: spoolhost.hostservice.v1.CloseKeyResponse
-	(*DeleteKeyRequest)(nil),      // 7: spoolhost.hostservice.v1.DeleteKeyRequest
-	(*DeleteKeyResponse)(nil),     // 8: spoolhost.hostservice.v1.DeleteKeyResponse
-	(*EnumKeyRequest)(nil),        // 9: spoolhost.hostservice.v1.EnumKeyRequest
-	(*EnumKeyResponse)(nil),       // 10: spoolhost.hostservice.v1.EnumKeyResponse
-	(*QueryInfoKeyRequest)(nil),   // 11: spoolhost.hostservice.v1.QueryInfoKeyRequest
-	(*QueryInfoKeyResponse)(nil),  // 12: spoolhost.hostservice.v1.QueryInfoKeyResponse
-	(*SetValueRequest)(nil),       // 13: spoolhost.hostservice.v1.SetValueRequest
-	(*SetValueResponse)(nil),      // 14: spoolhost.hostservice.v1.SetValueResponse
-	(*DeleteValueRequest)(nil),    // 15: spoolhost.hostservice.v1.DeleteValueRequest
-	(*DeleteValueResponse)(nil),   // 16: spoolhost.hostservice.v1.DeleteValueResponse
-	(*EnumValueRequest)(nil),      // 17: spoolhost.hostservice.v1.EnumValueRequest
-	(*EnumValueResponse)(nil),     // 18: spoolhost.hostservice.v1.EnumValueResponse
-	(*QueryValueRequest)(nil),     // 19: spoolhost.hostservice.v1.QueryValueRequest
-	(*QueryValueResponse)(nil),    // 20: spoolhost.hostservice.v1.QueryValueResponse
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*Value)(nil),                       // 0: spoolhost.hostservice.v1.Value
+	(*CreateKeyRequest)(nil),            // 1: spoolhost.hostservice.v1.CreateKeyRequest
+	(*CreateKeyResponse)(nil),           // 2: spoolhost.hostservice.v1.CreateKeyResponse
+	(*OpenKeyRequest)(nil),              // 3: spoolhost.hostservice.v1.OpenKeyRequest
+	(*OpenKeyResponse)(nil),             // 4: spoolhost.hostservice.v1.OpenKeyResponse
+	(*CloseKeyRequest)(nil),             // 5: spoolhost.hostservice.v1.CloseKeyRequest
+	(*CloseKeyResponse)(nil),            // 6: spoolhost.hostservice.v1.CloseKeyResponse
+	(*DeleteKeyRequest)(nil),            // 7: spoolhost.hostservice.v1.DeleteKeyRequest
+	(*DeleteKeyResponse)(nil),           // 8: spoolhost.hostservice.v1.DeleteKeyResponse
+	(*EnumKeyRequest)(nil),              // 9: spoolhost.hostservice.v1.EnumKeyRequest
+	(*EnumKeyResponse)(nil),             // 10: spoolhost.hostservice.v1.EnumKeyResponse
+	(*QueryInfoKeyRequest)(nil),         // 11: spoolhost.hostservice.v1.QueryInfoKeyRequest
+	(*QueryInfoKeyResponse)(nil),        // 12: spoolhost.hostservice.v1.QueryInfoKeyResponse
+	(*SetValueRequest)(nil),             // 13: spoolhost.hostservice.v1.SetValueRequest
+	(*SetValueResponse)(nil),            // 14: spoolhost.hostservice.v1.SetValueResponse
+	(*DeleteValueRequest)(nil),          // 15: spoolhost.hostservice.v1.DeleteValueRequest
+	(*DeleteValueResponse)(nil),         // 16: spoolhost.hostservice.v1.DeleteValueResponse
+	(*EnumValueRequest)(nil),            // 17: spoolhost.hostservice.v1.EnumValueRequest
+	(*EnumValueResponse)(nil),           // 18: spoolhost.hostservice.v1.EnumValueResponse
+	(*QueryValueRequest)(nil),           // 19: spoolhost.hostservice.v1.QueryValueRequest
+	(*QueryValueResponse)(nil),          // 20: spoolhost.hostservice.v1.QueryValueResponse
+	(*QueryMultipleValuesRequest)(nil),  // 21: spoolhost.hostservice.v1.QueryMultipleValuesRequest
+	(*QueryMultipleValuesResponse)(nil), // 22: spoolhost.hostservice.v1.QueryMultipleValuesResponse
+	(*timestamppb.Timestamp)(nil),       // 23: google.protobuf.Timestamp
 }
 var file_spoolhost_hostservice_v1_registry_proto_depIdxs = []int32{
-	21, // 0: spoolhost.hostservice.v1.EnumKeyResponse.last_write:type_name -> google.protobuf.Timestamp
-	21, // 1: spoolhost.hostservice.v1.QueryInfoKeyResponse.last_write:type_name -> google.protobuf.Timestamp
+	23, // 0: spoolhost.hostservice.v1.EnumKeyResponse.last_write:type_name -> google.protobuf.Timestamp
+	23, // 1: spoolhost.hostservice.v1.QueryInfoKeyResponse.last_write:type_name -> google.protobuf.Timestamp
 	0,  // 2: spoolhost.hostservice.v1.SetValueRequest.values:type_name -> spoolhost.hostservice.v1.Value
 	0,  // 3: spoolhost.hostservice.v1.EnumValueResponse.value:type_name -> spoolhost.hostservice.v1.Value
 	0,  // 4: spoolhost.hostservice.v1.QueryValueResponse.value:type_name -> spoolhost.hostservice.v1.Value
-	1,  // 5: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:input_type -> spoolhost.hostservice.v1.CreateKeyRequest
-	3,  // 6: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:input_type -> spoolhost.hostservice.v1.OpenKeyRequest
-	5,  // 7: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:input_type -> spoolhost.hostservice.v1.CloseKeyRequest
-	7,  // 8: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:input_type -> spoolhost.hostservice.v1.DeleteKeyRequest
-	9,  // 9: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:input_type -> spoolhost.hostservice.v1.EnumKeyRequest
-	11, // 10: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:input_type -> spoolhost.hostservice.v1.QueryInfoKeyRequest
-	13, // 11: spoolhost.hostservice.v1.MonitorRegistry.SetValue:input_type -> spoolhost.hostservice.v1.SetValueRequest
-	15, // 12: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:input_type -> spoolhost.hostservice.v1.DeleteValueRequest
-	17, // 13: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:input_type -> spoolhost.hostservice.v1.EnumValueRequest
-	19, // 14: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:input_type -> spoolhost.hostservice.v1.QueryValueRequest
-	2,  // 15: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:output_type -> spoolhost.hostservice.v1.CreateKeyResponse
-	4,  // 16: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:output_type -> spoolhost.hostservice.v1.OpenKeyResponse
-	6,  // 17: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:output_type -> spoolhost.hostservice.v1.CloseKeyResponse
-	8,  // 18: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:output_type -> spoolhost.hostservice.v1.DeleteKeyResponse
-	10, // 19: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:output_type -> spoolhost.hostservice.v1.EnumKeyResponse
-	12, // 20: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:output_type -> spoolhost.hostservice.v1.QueryInfoKeyResponse
-	14, // 21: spoolhost.hostservice.v1.MonitorRegistry.SetValue:output_type -> spoolhost.hostservice.v1.SetValueResponse
-	16, // 22: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:output_type -> spoolhost.hostservice.v1.DeleteValueResponse
-	18, // 23: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:output_type -> spoolhost.hostservice.v1.EnumValueResponse
-	20, // 24: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:output_type -> spoolhost.hostservice.v1.QueryValueResponse
-	15, // [15:25] is the sub-list for method output_type
-	5,  // [5:15] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	0,  // 5: spoolhost.hostservice.v1.QueryMultipleValuesResponse.values:type_name -> spoolhost.hostservice.v1.Value
+	1,  // 6: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:input_type -> spoolhost.hostservice.v1.CreateKeyRequest
+	3,  // 7: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:input_type -> spoolhost.hostservice.v1.OpenKeyRequest
+	5,  // 8: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:input_type -> spoolhost.hostservice.v1.CloseKeyRequest
+	7,  // 9: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:input_type -> spoolhost.hostservice.v1.DeleteKeyRequest
+	9,  // 10: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:input_type -> spoolhost.hostservice.v1.EnumKeyRequest
+	11, // 11: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:input_type -> spoolhost.hostservice.v1.QueryInfoKeyRequest
+	13, // 12: spoolhost.hostservice.v1.MonitorRegistry.SetValue:input_type -> spoolhost.hostservice.v1.SetValueRequest
+	15, // 13: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:input_type -> spoolhost.hostservice.v1.DeleteValueRequest
+	17, // 14: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:input_type -> spoolhost.hostservice.v1.EnumValueRequest
+	19, // 15: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:input_type -> spoolhost.hostservice.v1.QueryValueRequest
+	21, // 16: spoolhost.hostservice.v1.MonitorRegistry.QueryMultipleValues:input_type -> spoolhost.hostservice.v1.QueryMultipleValuesRequest
+	2,  // 17: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:output_type -> spoolhost.hostservice.v1.CreateKeyResponse
+	4,  // 18: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:output_type -> spoolhost.hostservice.v1.OpenKeyResponse
+	6,  // 19: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:output_type -> spoolhost.hostservice.v1.CloseKeyResponse
+	8,  // 20: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:output_type -> spoolhost.hostservice.v1.DeleteKeyResponse
+	10, // 21: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:output_type -> spoolhost.hostservice.v1.EnumKeyResponse
+	12, // 22: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:output_type -> spoolhost.hostservice.v1.QueryInfoKeyResponse
+	14, // 23: spoolhost.hostservice.v1.MonitorRegistry.SetValue:output_type -> spoolhost.hostservice.v1.SetValueResponse
+	16, // 24: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:output_type -> spoolhost.hostservice.v1.DeleteValueResponse
+	18, // 25: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:output_type -> spoolhost.hostservice.v1.EnumValueResponse
+	20, // 26: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:output_type -> spoolhost.hostservice.v1.QueryValueResponse
+	22, // 27: spoolhost.hostservice.v1.MonitorRegistry.QueryMultipleValues:output_type -> spoolhost.hostservice.v1.QueryMultipleValuesResponse
+	17, // [17:28] is the sub-list for method output_type
+	6,  // [6:17] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_hostservice_v1_registry_proto_init() }
@@ -1324,7 +1440,7 @@ func file_spoolhost_hostservice_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_hostservice_v1_registry_proto_rawDesc), len(file_spoolhost_hostservice_v1_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,16 +24,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MonitorRegistry_CreateKey_FullMethodName    = "/spoolhost.hostservice.v1.MonitorRegistry/CreateKey"
-	MonitorRegistry_OpenKey_FullMethodName      = "/spoolhost.hostservice.v1.MonitorRegistry/OpenKey"
-	MonitorRegistry_CloseKey_FullMethodName     = "/spoolhost.hostservice.v1.MonitorRegistry/CloseKey"
-	MonitorRegistry_DeleteKey_FullMethodName    = "/spoolhost.hostservice.v1.MonitorRegistry/DeleteKey"
-	MonitorRegistry_EnumKey_FullMethodName      = "/spoolhost.hostservice.v1.MonitorRegistry/EnumKey"
-	MonitorRegistry_QueryInfoKey_FullMethodName = "/spoolhost.hostservice.v1.MonitorRegistry/QueryInfoKey"
-	MonitorRegistry_SetValue_FullMethodName     = "/spoolhost.hostservice.v1.MonitorRegistry/SetValue"
-	MonitorRegistry_DeleteValue_FullMethodName  = "/spoolhost.hostservice.v1.MonitorRegistry/DeleteValue"
-	MonitorRegistry_EnumValue_FullMethodName    = "/spoolhost.hostservice.v1.MonitorRegistry/EnumValue"
-	MonitorRegistry_QueryValue_FullMethodName   = "/spoolhost.hostservice.v1.MonitorRegistry/QueryValue"
+	MonitorRegistry_CreateKey_FullMethodName           = "/spoolhost.hostservice.v1.MonitorRegistry/CreateKey"
+	MonitorRegistry_OpenKey_FullMethodName             = "/spoolhost.hostservice.v1.MonitorRegistry/OpenKey"
+	MonitorRegistry_CloseKey_FullMethodName            = "/spoolhost.hostservice.v1.MonitorRegistry/CloseKey"
+	MonitorRegistry_DeleteKey_FullMethodName           = "/spoolhost.hostservice.v1.MonitorRegistry/DeleteKey"
+	MonitorRegistry_EnumKey_FullMethodName             = "/spoolhost.hostservice.v1.MonitorRegistry/EnumKey"
+	MonitorRegistry_QueryInfoKey_FullMethodName        = "/spoolhost.hostservice.v1.MonitorRegistry/QueryInfoKey"
+	MonitorRegistry_SetValue_FullMethodName            = "/spoolhost.hostservice.v1.MonitorRegistry/SetValue"
+	MonitorRegistry_DeleteValue_FullMethodName         = "/spoolhost.hostservice.v1.MonitorRegistry/DeleteValue"
+	MonitorRegistry_EnumValue_FullMethodName           = "/spoolhost.hostservice.v1.MonitorRegistry/EnumValue"
+	MonitorRegistry_QueryValue_FullMethodName          = "/spoolhost.hostservice.v1.MonitorRegistry/QueryValue"
+	MonitorRegistry_QueryMultipleValues_FullMethodName = "/spoolhost.hostservice.v1.MonitorRegistry/QueryMultipleValues"
 )
 
 // MonitorRegistryClient is the client API for MonitorRegistry service.
@@ -65,6 +66,10 @@ type MonitorRegistryClient interface {
 	EnumValue(ctx context.Context, in *EnumValueRequest, opts ...grpc.CallOption) (*EnumValueResponse, error)
 	// QueryValue gives a value by name. Idempotent. Errors: ERROR_FILE_NOT_FOUND (2), ERROR_MORE_DATA (234).
 	QueryValue(ctx context.Context, in *QueryValueRequest, opts ...grpc.CallOption) (*QueryValueResponse, error)
+	// QueryMultipleValues gives all values of a subkey at once; an empty path is the key itself. It is what OpenKey,
+	// EnumValue and CloseKey do, for monitors with thousands of ports. Idempotent. Errors: ERROR_FILE_NOT_FOUND (2),
+	// ERROR_MORE_DATA (234) for more than 1 MiB, which are to be had one by one.
+	QueryMultipleValues(ctx context.Context, in *QueryMultipleValuesRequest, opts ...grpc.CallOption) (*QueryMultipleValuesResponse, error)
 }
 
 type monitorRegistryClient struct {
@@ -175,6 +180,16 @@ func (c *monitorRegistryClient) QueryValue(ctx context.Context, in *QueryValueRe
 	return out, nil
 }
 
+func (c *monitorRegistryClient) QueryMultipleValues(ctx context.Context, in *QueryMultipleValuesRequest, opts ...grpc.CallOption) (*QueryMultipleValuesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QueryMultipleValuesResponse)
+	err := c.cc.Invoke(ctx, MonitorRegistry_QueryMultipleValues_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MonitorRegistryServer is the server API for MonitorRegistry service.
 // All implementations must embed UnimplementedMonitorRegistryServer
 // for forward compatibility.
@@ -204,6 +219,10 @@ type MonitorRegistryServer interface {
 	EnumValue(context.Context, *EnumValueRequest) (*EnumValueResponse, error)
 	// QueryValue gives a value by name. Idempotent. Errors: ERROR_FILE_NOT_FOUND (2), ERROR_MORE_DATA (234).
 	QueryValue(context.Context, *QueryValueRequest) (*QueryValueResponse, error)
+	// QueryMultipleValues gives all values of a subkey at once; an empty path is the key itself. It is what OpenKey,
+	// EnumValue and CloseKey do, for monitors with thousands of ports. Idempotent. Errors: ERROR_FILE_NOT_FOUND (2),
+	// ERROR_MORE_DATA (234) for more than 1 MiB, which are to be had one by one.
+	QueryMultipleValues(context.Context, *QueryMultipleValuesRequest) (*QueryMultipleValuesResponse, error)
 	mustEmbedUnimplementedMonitorRegistryServer()
 }
 
@@ -243,6 +262,9 @@ func (UnimplementedMonitorRegistryServer) EnumValue(context.Context, *EnumValueR
 }
 func (UnimplementedMonitorRegistryServer) QueryValue(context.Context, *QueryValueRequest) (*QueryValueResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method QueryValue not implemented")
+}
+func (UnimplementedMonitorRegistryServer) QueryMultipleValues(context.Context, *QueryMultipleValuesRequest) (*QueryMultipleValuesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method QueryMultipleValues not implemented")
 }
 func (UnimplementedMonitorRegistryServer) mustEmbedUnimplementedMonitorRegistryServer() {}
 func (UnimplementedMonitorRegistryServer) testEmbeddedByValue()                         {}
@@ -445,6 +467,24 @@ func _MonitorRegistry_QueryValue_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MonitorRegistry_QueryMultipleValues_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryMultipleValuesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MonitorRegistryServer).QueryMultipleValues(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MonitorRegistry_QueryMultipleValues_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MonitorRegistryServer).QueryMultipleValues(ctx, req.(*QueryMultipleValuesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // MonitorRegistry_ServiceDesc is the grpc.ServiceDesc for MonitorRegistry service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -491,6 +531,10 @@ var MonitorRegistry_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "QueryValue",
 			Handler:    _MonitorRegistry_QueryValue_Handler,
+		},
+		{
+			MethodName: "QueryMultipleValues",
+			Handler:    _MonitorRegistry_QueryMultipleValues_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -57,7 +57,7 @@ func hostRooms() [][]string {
 		{"dialogue"},
 		{"spooler"},
 		{"cluster"},
-		{"frontend"},
+		{"frontend", "metrics"},
 		{""}, // package host itself
 	}
 }

@@ -75,6 +75,8 @@ func processRows() []row {
 	return []row{
 		{name: "leaves a child that holds its pipes", lives: 1, outcomes: crash, event: eventlog.MonitorExited, says: "exit status 3",
 			do: on("WritePort", func(ctx context.Context) error { spawn(false); return exit(ctx) })},
+		{name: "leaves a child of another session", lives: 1, outcomes: crash, event: eventlog.MonitorExited, says: "exit status 3",
+			do: on("WritePort", func(ctx context.Context) error { spawn(true); return exit(ctx) })},
 		{name: "is ended with a hundred children", outcomes: sent, do: on("StartDocPort", func(context.Context) error {
 			for range 100 {
 				spawn(false)
@@ -95,7 +97,7 @@ func processRows() []row {
 func spawn(session bool) {
 	cmd := exec.Command("/bin/sh", "-c", "trap '' TERM; sleep 3600; true", os.Args[4])
 	cmd.Stdout, cmd.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
-	cmd.Env = []string{"MARK=" + os.Args[4]}
+	cmd.Env = append(os.Environ(), "MARK="+os.Args[4])
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: session}
 	if err := cmd.Start(); err != nil {
 		panic(err)

@@ -77,8 +77,8 @@ func processRows() []row {
 			do: on("WritePort", func(ctx context.Context) error { spawn(false); return exit(ctx) })},
 		{name: "leaves a child of another session", lives: 1, outcomes: crash, event: eventlog.MonitorExited, says: "exit status 3",
 			do: on("WritePort", func(ctx context.Context) error { spawn(true); return exit(ctx) })},
-		{name: "is ended with a hundred children", outcomes: sent, do: on("StartDocPort", func(context.Context) error {
-			for range 100 {
+		{name: "is ended with twenty children", outcomes: sent, do: on("StartDocPort", func(context.Context) error {
+			for range 20 {
 				spawn(false)
 			}
 			return nil

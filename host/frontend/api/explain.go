@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
@@ -208,6 +209,11 @@ func (s *hostServer) explainMonitor(sp *spooler.Spooler, name string) (*apiv1.Ex
 	if v.State == "backoff" {
 		resp.Advice = append(resp.Advice, fmt.Sprintf("It is started again by itself; to try at once: spoolhost monitor restart %s. "+
 			"If it keeps failing, ask its vendor, with the lines of: spoolhost monitor show %s.", spool.Quote(m.Name), spool.Quote(m.Name)))
+	}
+	if v.State == "running" && v.LastError != "" {
+		resp.Summary += fmt.Sprintf(" Its last failure was at %s UTC: %s.", v.LastErrorAt.UTC().Format(time.DateTime), strings.TrimSuffix(v.LastError, "."))
+		resp.Advice = append(resp.Advice, fmt.Sprintf("It was started again by itself, and documents followed the policy of their printers: nothing needs doing. "+
+			"If it happens again and again, ask its vendor, with the lines of: spoolhost monitor show %s.", spool.Quote(m.Name)))
 	}
 	return resp, nil
 }

@@ -1,6 +1,6 @@
 'use strict';
 // What every spoolhost module does, whatever its language: the handshake, mutual TLS, the
-// end with the host, Describe and Drain, and errors with their Win32 codes. monitor.js is
+// end with the host, Describe, Drain and Settle, and errors with their Win32 codes. monitor.js is
 // the monitor itself.
 
 const fs = require('fs');
@@ -112,35 +112,38 @@ function serve(description, methods) {
   server.addService(load('spoolhost/plugin/v1/plugin.proto').plugin.v1.Plugin.service, {
     Describe: (call, answer) => answer(null, { kind: 'monitor', ...description }),
     Drain: (call, answer) => gate.drain(call).then(() => answer(null, {}), (err) => answer(toStatus(err))),
+    Settle: (call, answer) => gate.settle(call).then(() => answer(null, {}), (err) => answer(toStatus(err))),
   });
   const handlers = {};
   for (const [name, method] of Object.entries(methods)) {
-    handlers[name] = (call, answer) => gate.pass(() => method(call.request, call)).then((a) => answer(null, a || {}), (err) => answer(toStatus(err)));
+    handlers[name] = (call, answer) => gate.pass(call, () => method(call.request, call)).then((a) => answer(null, a || {}), (err) => answer(toStatus(err)));
   }
   server.addService(load('spoolhost/monitor/v2/monitor.proto').monitor.v2.PrintMonitor.service, handlers);
   listen(server);
 }
 
-// newGate counts the open calls, so that Drain can wait for them.
+// newGate knows the open calls, so that Drain can wait for all of them, and Settle for
+// those that the host has given up.
 function newGate() {
-  let open = 0, closed = false, idle = () => {};
+  const open = new Map(); // from a call to the promise of its end
+  let closed = false;
+  const ended = (calls, asked) => new Promise((resolve, reject) => {
+    Promise.allSettled(calls).then(resolve);
+    asked.on('cancelled', () => reject(new Failure('Cancelled', 'calls are still open')));
+  });
   return {
-    async pass(fn) {
-      if (closed) throw new Failure('Unavailable', 'the module is draining and takes no new calls');
-      open++;
-      try {
-        return await fn();
-      } finally {
-        if (--open === 0) idle();
-      }
+    pass(call, fn) {
+      if (closed) return Promise.reject(new Failure('Unavailable', 'the module is draining and takes no new calls'));
+      const end = Promise.resolve().then(fn).finally(() => open.delete(call));
+      open.set(call, end);
+      return end;
     },
-    drain(call) {
+    drain(asked) {
       closed = true;
-      return new Promise((resolve, reject) => {
-        idle = resolve;
-        if (open === 0) resolve();
-        call.on('cancelled', () => reject(new Failure('Cancelled', 'calls are still open')));
-      });
+      return ended([...open.values()], asked);
+    },
+    settle(asked) {
+      return ended([...open].filter(([call]) => call.cancelled).map(([, end]) => end), asked);
     },
   };
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/plugins/cupsbackend"
+	"github.com/spoolhost/spoolhost/plugins/ippmon"
 	"github.com/spoolhost/spoolhost/plugins/localmon"
 	"github.com/spoolhost/spoolhost/plugins/lprmon"
 	"github.com/spoolhost/spoolhost/plugins/tcpmon"
@@ -43,6 +44,7 @@ func firstParties() []firstParty {
 			initialize: func(f moduleFlags) monitor.Initialize { return localmon.New(f.allow) },
 		},
 		{module: "lprmon", version: lprmon.Version, monitor: lprmon.Name, initialize: always(lprmon.Initialize)},
+		{module: "ippmon", version: ippmon.Version, monitor: ippmon.Name, initialize: always(ippmon.Initialize)},
 	}
 	if !cupsbackend.Supported {
 		return all

@@ -1,3 +1,5 @@
+//go:build unix
+
 package ipp_test
 
 import (

@@ -20,6 +20,23 @@ func commandLine(t *testing.T, args ...string) (code int, out, errOut string) {
 	return code, stdout.String(), stderr.String()
 }
 
+// TestVerifyUI checks a first-party user interface with its monitor, each a process.
+func TestVerifyUI(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ui := []string{"module", "verify", self, "--monitor", self, "--monitor-arg", "module", "--monitor-arg", "serve", "--monitor-arg", "tcpmon"}
+	code, out, errOut := commandLine(t, append(ui, "--set", "host=127.0.0.1", "--", "module", "serve", "tcpmonui")...)
+	if code != exitOK || !strings.HasSuffix(out, " passed, 0 failed, 0 not checked\n") {
+		t.Errorf("exit %d\n%s%s", code, out, errOut)
+	}
+	code, out, _ = commandLine(t, append(ui, "--", "module", "serve", "tcpmonui")...)
+	if code != exitRuleBroken || !strings.Contains(out, "host: ") {
+		t.Errorf("without an answer that is required: exit %d\n%s", code, out)
+	}
+}
+
 // TestVerify checks a first-party monitor, and what is none.
 func TestVerify(t *testing.T) {
 	self, err := os.Executable()

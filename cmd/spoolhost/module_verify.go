@@ -26,6 +26,9 @@ in them, and in --name, placeholders are replaced anew for each port:
     {{dir}}                                  an empty directory
     {{n}}                                    a number
 
+A user interface is checked together with the monitor that it is for, which --monitor names,
+with its arguments in --monitor-arg; then each --set answers a field.
+
 With a {{sink}} or a {{file}} every byte that comes out is compared. A rule that could not be
 checked is listed with the reason. The exit code is 9 if a rule is broken.`
 
@@ -37,12 +40,14 @@ func (e *brokenRulesError) Error() string { return e.message }
 func newModuleVerifyCommand(opts *options) *cobra.Command {
 	var settings []string
 	kit := monitortest.Options{}
+	var server serverModule
 	list := false
 	cmd := &cobra.Command{
-		Use: "verify PATH [--set KEY=VALUE]... [-- ARGUMENT...]", Short: "Check a monitor against the contract",
+		Use: "verify PATH [--set KEY=VALUE]... [-- ARGUMENT...]", Short: "Check a monitor, or its user interface, against the contract",
 		Long: verifyLong,
 		Example: `  spoolhost module verify ./acme --set address={{sink}}
   spoolhost module verify ./acme --set address={{sink}} --only document.data --only device.slow
+  spoolhost module verify ./acme-ui --monitor ./acme --set address=10.0.0.5
   spoolhost module verify --list
   spoolhost module verify "$(command -v node)" --set address={{sink}} -o json -- monitor.js`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -57,6 +62,9 @@ func newModuleVerifyCommand(opts *options) *cobra.Command {
 			}
 			if kit.Settings, err = parseSettings(settings); err != nil {
 				return err
+			}
+			if server.path != "" {
+				return verifyUI(cmd, newOutput(cmd, opts), args, server, kit)
 			}
 			if err := checkRuleNames(kit.Only); err != nil {
 				return err
@@ -73,6 +81,7 @@ func newModuleVerifyCommand(opts *options) *cobra.Command {
 	flags.StringArrayVar(&kit.Only, "only", nil, "the id of a rule to check (repeatable; default all)")
 	flags.DurationVar(&kit.Grace, "grace", 5*time.Second, "how long a call may go on after it was cancelled")
 	flags.BoolVar(&list, "list", false, "list the rules, and check nothing")
+	server.register(cmd)
 	completeFlag(cmd, "only", cobra.FixedCompletions(ruleIDs(), cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "set", cobra.NoFileCompletions)
 	completeFlag(cmd, "name", cobra.NoFileCompletions)
@@ -110,13 +119,22 @@ func listRules(o output) error {
 	return o.text(&b)
 }
 
+// executable finds the file of a module.
+func executable(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	if _, statErr := os.Stat(name); os.IsNotExist(statErr) {
+		return "", spoolerr.New(spoolerr.NotFound, spoolerr.CodeFileNotFound, "there is no file %q; give the path of the module", name)
+	}
+	return "", usagef("%q cannot be executed: %v", name, err)
+}
+
 func verifyModule(cmd *cobra.Command, o output, args []string, kit monitortest.Options) error {
-	path, err := exec.LookPath(args[0])
+	path, err := executable(args[0])
 	if err != nil {
-		if _, statErr := os.Stat(args[0]); os.IsNotExist(statErr) {
-			return spoolerr.New(spoolerr.NotFound, spoolerr.CodeFileNotFound, "there is no file %q; give the path of the module", args[0])
-		}
-		return usagef("%q cannot be executed: %v", args[0], err)
+		return err
 	}
 	var each func(monitortest.Result)
 	if !o.json {
@@ -126,11 +144,16 @@ func verifyModule(cmd *cobra.Command, o output, args []string, kit monitortest.O
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
+	return conclude(o, args[0], report)
+}
+
+// conclude shows a report and makes broken rules an error.
+func conclude(o output, subject string, report monitortest.Report) error {
 	if err := showReport(o, report); err != nil {
 		return err
 	}
 	if !report.OK() {
-		return &brokenRulesError{fmt.Sprintf("%s breaks %s", args[0], counted(len(report.With(monitortest.Fail)), "rule"))}
+		return &brokenRulesError{fmt.Sprintf("%s breaks %s", subject, counted(len(report.With(monitortest.Fail)), "rule"))}
 	}
 	return nil
 }

@@ -73,12 +73,18 @@ func (h *hostServices) server() *grpc.Server {
 
 // add gives an instance its token and its root key.
 func (h *hostServices) add(token, server string, tree *registrytest.Registry) *spooler {
+	s := h.serve(token, server, tree.Root())
+	s.tree = tree
+	return s
+}
+
+// serve gives an instance its token and an existing root key.
+func (h *hostServices) serve(token, server string, key registry.Key) *spooler {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	// Numbers are far apart, so that a key of one instance is none in another.
 	root := uint64(len(h.instances)+1) << 32
-	s := &spooler{server: server, tree: tree, root: root, phases: make(map[uint64]phase),
-		keys: map[uint64]registry.Key{root: tree.Root()}}
+	s := &spooler{server: server, root: root, phases: make(map[uint64]phase), keys: map[uint64]registry.Key{root: key}}
 	h.instances[token] = s
 	return s
 }

@@ -47,7 +47,9 @@ type bench struct {
 	refuse func(name string) error
 }
 
+// open makes a server module, in the place of an earlier one.
 func (b *bench) open(ctx context.Context) (err error) {
+	b.close()
 	b.tree = registrytest.New()
 	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
 	defer cancel()
@@ -58,7 +60,15 @@ func (b *bench) open(ctx context.Context) (err error) {
 	return err
 }
 
-func (b *bench) close() { _ = b.server.Shutdown(context.Background()) }
+func (b *bench) close() {
+	if b.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), b.opts.Timeout)
+	defer cancel()
+	_ = b.server.Shutdown(ctx)
+	b.server = nil
+}
 
 // deaf is a spooler that nobody reports to.
 type deaf struct{}
@@ -212,10 +222,24 @@ func (p *person) Ask(ctx context.Context, page form.Page) (form.Answers, error) 
 			answers[f.Name] = form.Answer{Value: p.secret}
 		}
 	}
-	if _, _, ok := page.Judge(answers); !ok {
-		return nil, fmt.Errorf("page %q: the options' answers do not fit it", page.Title)
+	if judged, _, ok := page.Judge(answers); !ok {
+		return nil, fmt.Errorf("page %q: the answers given to the kit do not fit it: %s", page.Title, complaints(judged))
 	}
 	return answers, nil
+}
+
+// complaints says what is wrong with the answers to a page.
+func complaints(judged form.Page) string {
+	var list []string
+	if judged.Problem != "" {
+		list = append(list, judged.Problem)
+	}
+	for _, f := range judged.Fields {
+		if f.Problem != "" {
+			list = append(list, f.Name+": "+f.Problem)
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // Tell implements monitoruiwire.Person.

@@ -24,7 +24,8 @@ import (
 
 // Options say how to answer the UI under test, and whom it talks to.
 type Options struct {
-	// Monitor is the server module: it is made afresh for each rule, in this process.
+	// Monitor is the server module: it is made afresh for each rule, in this process; or in
+	// one of its own, by monitortest.Executable(path).Initialize().
 	Monitor monitor.Initialize
 	// Answers are a person's answers by the names of the fields: with them, and with the
 	// defaults for all others, AddPort adds a port. DeletePort needs "yes" to each check that

@@ -25,6 +25,7 @@ import (
 
 func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
+	serveUnconverted()
 	goleak.VerifyTestMain(m)
 }
 
@@ -43,6 +44,19 @@ type node struct {
 
 // monitorName is the monitor that every node has.
 const monitorName = "Test Monitor"
+
+// catalogMonitor is this binary as a monitor: the test monitor, or what arg makes of it.
+func catalogMonitor(name, arg string) catalog.Monitor {
+	m := hosttest.Monitor(name)
+	if arg != "" {
+		m.Args = []string{arg}
+	}
+	return m
+}
+
+func withMonitors(monitors ...catalog.Monitor) func(*host.Config) {
+	return func(c *host.Config) { c.Builtins = monitors }
+}
 
 func boot(t *testing.T, adjust func(*host.Config)) *node {
 	t.Helper()

@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,6 +52,8 @@ type house struct {
 	conn *grpc.ClientConn
 	sink *hosttest.Sink
 	good stream
+	// module is the executable of the hostile modules.
+	module string
 }
 
 const goodName = "Good"
@@ -57,12 +62,12 @@ func build(t *testing.T) *house {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sh") // t.TempDir is too long for sockets
 	check(t, err)
-	h := &house{T: t, dir: dir, good: stream{sums: make(map[string]bool)}}
+	h := &house{T: t, dir: dir, good: stream{sums: make(map[string]bool)}, module: hostileModule(t, dir)}
 	cfg := host.DefaultConfig()
 	cfg.Data = filepath.Join(dir, "data")
 	cfg.Listen = []string{"unix:" + filepath.Join(dir, "api")}
 	cfg.Builtins = []catalog.Monitor{hosttest.Monitor(goodName)}
-	cfg.Limits.Call, cfg.Limits.Resource, cfg.Limits.Grace = 15*time.Second, time.Minute, 500*time.Millisecond
+	cfg.Limits.Call, cfg.Limits.Resource, cfg.Limits.Grace = 10*time.Second, time.Minute, 500*time.Millisecond
 	cfg.RegistryLimit = 256 << 10
 	h.host, err = host.New(context.Background(), cfg)
 	check(t, err)
@@ -93,6 +98,22 @@ func build(t *testing.T) *house {
 	return h
 }
 
+// hostileModule is this program, or, if that has the race detector in it, the same without:
+// it is the host that is under test, and the detector's own memory is beyond every limit.
+func hostileModule(t *testing.T, dir string) string {
+	info, _ := debug.ReadBuildInfo()
+	if !slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		path, err := os.Executable()
+		check(t, err)
+		return path
+	}
+	path := filepath.Join(dir, "module")
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
 func (h *house) node() *spooler.Spooler         { return h.host.Node() }
 func (h *house) monitors() apiv1.MonitorsClient { return apiv1.NewMonitorsClient(h.conn) }
 
@@ -106,7 +127,7 @@ type stream struct {
 
 func (h *house) print(ctx context.Context) {
 	random := rand.New(rand.NewPCG(1, 2))
-	often := time.NewTicker(20 * time.Millisecond)
+	often := time.NewTicker(50 * time.Millisecond)
 	defer often.Stop()
 	for ctx.Err() == nil {
 		data := make([]byte, 1+random.IntN(100_000))
@@ -195,7 +216,7 @@ func (h *house) state() state {
 	}
 }
 
-// wantSame waits until everything is as it was. Fewer goroutines are no leak.
+// wantSame waits until everything is as it was. Fewer goroutines and files are no leak.
 func (h *house) wantSame(t testing.TB, before state) {
 	t.Helper()
 	h.good.turn.Lock()
@@ -203,7 +224,7 @@ func (h *house) wantSame(t testing.TB, before state) {
 	var now state
 	ok := poll(func() bool {
 		now = h.state()
-		now.goroutines = max(now.goroutines, before.goroutines)
+		now.goroutines, now.files = max(now.goroutines, before.goroutines), max(now.files, before.files)
 		return now == before
 	})
 	if !ok {

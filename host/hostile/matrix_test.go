@@ -41,6 +41,10 @@ type row struct {
 	outcomes []job.Outcome
 	// anyhow asks for the last outcome only: a crash may come before the document or in it.
 	anyhow bool
+	// options are what the operator chose for the monitor.
+	options *apiv1.MonitorOptions
+	// also is done ahead of the document.
+	also func(*trial)
 	// addPort is what "port add" says; empty adds none.
 	addPort string
 	// event and says are the event that tells of it; it names the monitor.
@@ -55,17 +59,23 @@ type row struct {
 func groups() map[string][]row {
 	return map[string][]row{
 		"handshake": handshakeRows(), "output": outputRows(), "calls": callRows(), "processes": processRows(),
-		"replies": replyRows(), "callbacks": callbackRows(),
+		"replies": replyRows(), "callbacks": callbackRows(), "ways": wayRows(), "between": betweenRows(), "limits": limitRows(),
 	}
 }
+
+// neighbour is a monitor that does nothing wrong, from the first row to the last.
+const neighbour = "Neighbour"
 
 var sequence atomic.Int64 // of modules' directories
 
 // atOnce is how many rows of a group run at the same time: most of them wait.
-const atOnce = 4
+const atOnce = 8
 
 func TestMatrix(t *testing.T) {
 	h := build(t)
+	beside := &trial{house: h, T: t, row: row{name: neighbour}, dir: filepath.Join(h.dir, neighbour)}
+	check(t, os.Mkdir(beside.dir, 0o700))
+	check(t, beside.add(1<<30))
 	h.printOne([]byte("the first document")) // opens what stays open
 	_, err := h.monitors().GetMonitor(t.Context(), &apiv1.GetMonitorRequest{Name: goodName})
 	check(t, err)
@@ -77,7 +87,7 @@ func TestMatrix(t *testing.T) {
 	}()
 	var before state
 	t.Run("before", func(*testing.T) { before = h.rest() }) // within: a test is a goroutine
-	for _, group := range []string{"handshake", "output", "calls", "processes", "replies", "callbacks"} {
+	for _, group := range []string{"handshake", "calls", "between", "ways", "replies", "processes", "output", "callbacks", "limits"} {
 		t.Run(group, func(t *testing.T) {
 			h.runGroup(t, group)
 			h.wantSame(t, before)
@@ -87,14 +97,15 @@ func TestMatrix(t *testing.T) {
 	<-printing
 	h.wantSame(t, before)
 	h.verify()
+	beside.remove()
 }
 
 func (h *house) runGroup(t *testing.T, group string) {
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for _, r := range groups()[group] {
+		slots <- struct{}{}
 		all.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			t.Run(r.name, func(t *testing.T) { (&trial{house: h, T: t, row: r, group: group}).run() })
 		})
@@ -110,6 +121,8 @@ type trial struct {
 	group string
 	dir   string // of the module; its path marks every process that belongs to the row
 	job   uint64
+	// printer says that there is one.
+	printer bool
 }
 
 func (tr *trial) run() {
@@ -118,11 +131,22 @@ func (tr *trial) run() {
 	if tr.refused != "" {
 		tr.wantRefused()
 	}
-	check(tr, tr.add(2))
+	first := 2
+	if tr.options != nil {
+		first = 3
+	}
+	check(tr, tr.add(first))
 	defer tr.remove()
+	if tr.options != nil { // and another life begins, with them
+		_, err := tr.house.monitors().UpdateMonitor(tr.Context(), &apiv1.UpdateMonitorRequest{Name: tr.name, Options: tr.options})
+		check(tr, err)
+	}
 	if tr.addPort != "" {
 		err := tr.house.node().AddPort(tr.Context(), tr.name+" 2", tr.name, nil)
 		tr.wantText("port add", fmt.Sprint(err), tr.addPort)
+	}
+	if tr.also != nil {
+		tr.also(tr)
 	}
 	if tr.outcomes != nil {
 		tr.print()
@@ -137,14 +161,12 @@ func (tr *trial) run() {
 
 // add installs the module, which misbehaves from its first life or later.
 func (tr *trial) add(first int) error {
-	path, err := os.Executable()
-	check(tr, err)
 	last := 1 << 30
 	if tr.lives > 0 {
 		last = first + tr.lives - 1
 	}
-	_, err = tr.house.monitors().AddMonitor(tr.Context(), &apiv1.AddMonitorRequest{
-		Name: tr.name, Module: path, Args: []string{moduleArg, tr.group, tr.name, tr.dir, strconv.Itoa(first), strconv.Itoa(last)},
+	_, err := tr.house.monitors().AddMonitor(tr.Context(), &apiv1.AddMonitorRequest{
+		Name: tr.name, Module: tr.house.module, Args: []string{moduleArg, tr.group, tr.name, tr.dir, strconv.Itoa(first), strconv.Itoa(last)},
 	})
 	return err
 }
@@ -167,12 +189,8 @@ func (tr *trial) print() {
 			return node.SetPortLimits(tr.Context(), tr.name, spooler.PortLimits{Resource: &soon}) == nil
 		})
 	}
-	until(tr, "the printer can be added", func() bool { // its monitor may be on its way
-		return node.AddPrinter(tr.Context(), tr.name, spooler.Settings{Ports: []string{tr.name}}) == nil
-	})
-	j, err := node.Submit(tr.Context(), spooler.Submission{Printer: tr.name, User: "ann", Title: "x"}, bytes.NewReader(make([]byte, 100_000)))
-	check(tr, err)
-	tr.job = j.ID
+	tr.addPrinter()
+	tr.submit(100_000)
 	var got []job.Outcome
 	ok := poll(func() bool {
 		j, err := node.Queue().Get(tr.Context(), tr.job)
@@ -187,12 +205,30 @@ func (tr *trial) print() {
 		return slices.Equal(got, tr.outcomes)
 	})
 	if !ok {
-		tr.Fatalf("attempts %v, want %v; why job says:\n%s", got, tr.outcomes, tr.why("job", strconv.FormatUint(tr.job, 10)))
+		tr.Fatalf("attempts %v, want %v; why job says:\n%s", got, tr.outcomes, tr.why("job", tr.jobName()))
 	}
-	if why := tr.why("job", strconv.FormatUint(tr.job, 10)); tr.event == eventlog.JobAttemptEnded {
+	if why := tr.why("job", tr.jobName()); tr.event == eventlog.JobAttemptEnded {
 		tr.wantText("why job", why, tr.says)
 	}
 }
+
+func (tr *trial) addPrinter() {
+	if tr.printer {
+		return
+	}
+	tr.printer = true
+	until(tr, "the printer can be added", func() bool { // its monitor may be on its way
+		return tr.house.node().AddPrinter(tr.Context(), tr.name, spooler.Settings{Ports: []string{tr.name}}) == nil
+	})
+}
+
+func (tr *trial) submit(size int) {
+	j, err := tr.house.node().Submit(tr.Context(), spooler.Submission{Printer: tr.name, User: "ann", Title: "x"}, bytes.NewReader(make([]byte, size)))
+	check(tr, err)
+	tr.job = j.ID
+}
+
+func (tr *trial) jobName() string { return strconv.FormatUint(tr.job, 10) }
 
 // wantEvent waits for the event that tells of the misbehaviour, and looks for it where an
 // operator would.
@@ -239,6 +275,8 @@ func (tr *trial) remove() {
 	if tr.job != 0 {
 		_ = node.CancelJob(context.Background(), tr.job, "ann")
 		tr.house.final(tr, tr.job)
+	}
+	if tr.printer {
 		until(tr, "the printer can be deleted", func() bool { return node.DeletePrinter(context.Background(), tr.name) == nil })
 	}
 	until(tr, "the monitor can be removed", func() bool {

@@ -47,8 +47,9 @@ type module struct {
 	kind, version string
 	services      []string
 	ports         []string
-	report        bool // SENT_TO_PRINTER in EndDocPort
-	settles       bool // says that every call which was given up has ended
+	capabilities  []string // of ports
+	report        bool     // SENT_TO_PRINTER in EndDocPort
+	settles       bool     // says that every call which was given up has ended
 
 	conn  *grpc.ClientConn
 	mu    sync.Mutex
@@ -165,6 +166,7 @@ func (m *module) InitializePrintMonitor2(_ context.Context, r *monitorv2.Initial
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.token, m.root = r.GetSpooler(), r.GetRegistryRoot()
+	m.note("token", "%s", m.token)
 	return &monitorv2.InitializePrintMonitor2Response{Monitor: 1}, nil
 }
 
@@ -177,7 +179,7 @@ func (m *module) EnumPorts(context.Context, *monitorv2.EnumPortsRequest) (*monit
 }
 
 func (m *module) OpenPort(context.Context, *monitorv2.OpenPortRequest) (*monitorv2.OpenPortResponse, error) {
-	return &monitorv2.OpenPortResponse{Port: 2}, nil
+	return &monitorv2.OpenPortResponse{Port: 2, Capabilities: m.capabilities}, nil
 }
 
 func (m *module) StartDocPort(_ context.Context, r *monitorv2.StartDocPortRequest) (*monitorv2.StartDocPortResponse, error) {
@@ -188,7 +190,18 @@ func (m *module) StartDocPort(_ context.Context, r *monitorv2.StartDocPortReques
 }
 
 func (m *module) WritePort(_ context.Context, r *monitorv2.WritePortRequest) (*monitorv2.WritePortResponse, error) {
-	return &monitorv2.WritePortResponse{Written: uint32(len(r.GetData()))}, nil
+	return &monitorv2.WritePortResponse{Written: uint32(int64(len(r.GetData())) + r.GetLength())}, nil
+}
+
+func (m *module) PrintDocPort(ctx context.Context, r *monitorv2.PrintDocPortRequest) (*monitorv2.PrintDocPortResponse, error) {
+	m.mu.Lock()
+	m.job = r.GetDoc().GetJobId()
+	m.mu.Unlock()
+	done := &monitorv2.PrintDocPortResponse{Started: true, Written: uint32(len(r.GetData())), Ended: true}
+	if !m.report {
+		return done, nil
+	}
+	return done, m.setJob(ctx, r.GetDoc().GetJobId())
 }
 
 func (m *module) EndDocPort(ctx context.Context, r *monitorv2.EndDocPortRequest) (*monitorv2.EndDocPortResponse, error) {

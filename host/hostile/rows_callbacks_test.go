@@ -17,10 +17,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/job"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	hostservicev1 "github.com/spoolhost/spoolhost/proto/spoolhost/hostservice/v1"
+	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
@@ -55,6 +58,20 @@ func callbackRows() []row {
 				}
 				tally.add(err)
 			}
+			return tally
+		}),
+		attack("uses the token of another instance", "3 of 3 refused", func(ctx context.Context, m *module) (tally tally) {
+			_, id, root := m.instance()
+			other, err := os.ReadFile(filepath.Join(m.dir, "..", neighbour, "token"))
+			if err != nil || len(other) == 0 {
+				return tally
+			}
+			_, err = m.registry().QueryInfoKey(ctx, &hostservicev1.QueryInfoKeyRequest{Spooler: string(other), Key: root})
+			tally.add(err)
+			_, err = m.spooler().SetJob(ctx, &hostservicev1.SetJobRequest{Spooler: string(other), JobId: id, Control: uint32(spool.JobControlSentToPrinter)})
+			tally.add(err)
+			_, err = m.spooler().SetPort(ctx, &hostservicev1.SetPortRequest{Spooler: string(other), Port: neighbour, Text: "on fire", Severity: uint32(spool.SeverityInfo)})
+			tally.add(err)
 			return tally
 		}),
 		attack("reports jobs of others", "502 of 502 refused", func(ctx context.Context, m *module) (tally tally) {
@@ -92,17 +109,6 @@ func callbackRows() []row {
 				}
 				return tally
 			})},
-		{name: "makes a million keys", outcomes: []job.Outcome{job.DeviceFailed}, event: eventlog.ModuleMisbehaves, says: "bytes in its registry, its limit is",
-			do: attacking(func(ctx context.Context, m *module) (tally tally) {
-				token, _, root := m.instance()
-				many(1_000_000, func(i int) bool {
-					r, err := m.registry().CreateKey(ctx, &hostservicev1.CreateKeyRequest{Spooler: token, Key: root, Path: fmt.Sprint(strings.Repeat("k", 200), i)})
-					_, _ = m.registry().CloseKey(ctx, &hostservicev1.CloseKeyRequest{Spooler: token, Key: r.GetKey()})
-					return err == nil
-				})
-				tally.add(status.Error(codes.ResourceExhausted, ""))
-				return tally
-			})},
 		{name: "opens keys and closes none", outcomes: []job.Outcome{job.DeviceFailed}, event: eventlog.ModuleMisbehaves, says: "registry keys open, its limit",
 			do: attacking(func(ctx context.Context, m *module) (tally tally) {
 				token, _, root := m.instance()
@@ -126,7 +132,7 @@ func callbackRows() []row {
 				return nil
 			}
 		}},
-		{name: "calls after its Shutdown", lives: 1, outcomes: sent, do: func(m *module) {
+		{name: "calls after its Shutdown", lives: 1, outcomes: sent, options: &apiv1.MonitorOptions{KillGrace: durationpb.New(patience)}, do: func(m *module) {
 			m.before["Drain"] = func(ctx context.Context) error {
 				var tally tally
 				token, id, root := m.instance()
@@ -173,7 +179,7 @@ func attack(name, says string, do func(context.Context, *module) tally) row {
 
 // flooding calls the host from 64 goroutines for as long as it lives, and prints.
 func flooding(name string, call func(context.Context, *module, int)) row {
-	return row{name: name, outcomes: sent, event: eventlog.ModuleMisbehaves, says: "calls the host more than", do: func(m *module) {
+	return row{name: name, outcomes: sent, do: func(m *module) {
 		m.then["EnumPorts"] = func() {
 			many(1<<40, func(i int) bool {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
@@ -30,6 +32,10 @@ import (
 // handshakeRows end or lie before the first call of the monitor's own service.
 func handshakeRows() []row {
 	rows := []row{
+		{name: "says nothing", do: waits, says: "no handshake within"},
+		{name: "stops itself", do: func(*module) { stopSelf(); waits(nil) }, says: "no handshake within"},
+		{name: "takes the connection and is mute", do: func(m *module) { listen(); lines("1|1|unix|%s|grpc|%s|false", waits)(m) }, says: "no handshake within"},
+		{name: "blocks in Describe", do: on("Describe", hang), says: "Describe"},
 		{name: "exits before any output", do: exits, says: "without a handshake line"},
 		{name: "exits after half a line", do: saying("1|1|unix|/tmp", exits), says: "is cut off"},
 		{name: "exits after the line", do: lines("1|1|unix|%s|grpc|%s|false", exits), says: "is not a socket"},
@@ -42,9 +48,6 @@ func handshakeRows() []row {
 		{name: "writes binary", do: func(*module) { flood(os.Stdout, junk(1<<20), 1<<20); waits(nil) }, says: "handshake failed"},
 		{name: "writes a line of 10 MB", do: func(*module) { flood(os.Stdout, append(bytes.Repeat([]byte("z"), 10<<20), '\n'), 10<<20); waits(nil) }, says: "longer than"},
 		{name: "says hello", do: saying("hello world\n", waits), says: "handshake failed"},
-		{name: "says nothing", do: waits, says: "no handshake within"},
-		{name: "stops itself", do: func(*module) { stopSelf(); waits(nil) }, says: "no handshake within"},
-		{name: "takes the connection and is mute", do: func(m *module) { listen(); lines("1|1|unix|%s|grpc|%s|false", waits)(m) }, says: "no handshake within"},
 		{name: "speaks another core protocol", do: lines("2|1|unix|%s|grpc|%s|false", waits), says: "handshake failed"},
 		{name: "speaks another version", do: lines("1|99|unix|%s|grpc|%s|false", waits), says: "handshake failed"},
 		{name: "speaks net rpc", do: lines("1|1|unix|%s|netrpc|%s|false", waits), says: "is not grpc"},
@@ -59,13 +62,18 @@ func handshakeRows() []row {
 			listen()
 			saying("1|1|unix|"+socketPath()+"|grpc|"+strings.Repeat("A", 200)+"|false\n", waits)(m)
 		}, says: "certificate"},
-		{name: "gives the certificate of somebody else", do: func(m *module) { // who serves with TLS of its own is not told; plain text neither
+		{name: "serves with another certificate", do: func(m *module) {
+			der, key := newCertificate()
+			serving := credentials.NewServerTLSFromCert(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})
+			go func() { _ = grpc.NewServer(grpc.Creds(serving)).Serve(listen()) }()
+			lines("1|1|unix|%s|grpc|%s|false", waits)(m)
+		}, says: "not with the certificate of its handshake"},
+		{name: "serves in plain text", do: func(m *module) {
 			go func() { _ = grpc.NewServer().Serve(listen()) }()
 			lines("1|1|unix|%s|grpc|%s|false", waits)(m)
 		}, says: "not with the certificate of its handshake"},
 		{name: "is a toaster", do: func(m *module) { m.kind = "toaster" }, says: `is of kind "toaster"`},
 		{name: "serves no monitor", do: func(m *module) { m.services = []string{"acme.v1.Toaster"} }, says: "serves neither"},
-		{name: "blocks in Describe", do: on("Describe", hang), says: "Describe"},
 		{name: "describes itself in 20 MB", do: after("Describe", func(r proto.Message) {
 			r.(*pluginv1.DescribeResponse).Version = strings.Repeat("v", 20<<20)
 		}), says: "Describe"},
@@ -77,10 +85,11 @@ func handshakeRows() []row {
 			r.event = eventlog.MonitorRestarting
 		}
 	}
-	return append(rows, row{
+	quarantined := row{
 		name: "fails at every start until it is quarantined", do: exits, says: "is quarantined",
 		event: eventlog.MonitorQuarantined, state: "quarantined",
-	})
+	}
+	return append([]row{quarantined}, rows...) // what takes longest begins first
 }
 
 // The pieces that misbehaviours are made of.
@@ -130,10 +139,15 @@ func listen() net.Listener {
 }
 
 func certificate() string {
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
-	der, _ := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	der, _ := newCertificate()
 	return base64.RawStdEncoding.EncodeToString(der)
+}
+
+func newCertificate() (der []byte, key *ecdsa.PrivateKey) {
+	key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, _ = x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	return der, key
 }
 
 func junk(n int) []byte {

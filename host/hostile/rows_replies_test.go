@@ -20,7 +20,7 @@ import (
 
 // replyRows answer with what cannot be true, in the first life after they were added.
 func replyRows() []row {
-	rows := []row{
+	return []row{
 		start("gives the monitor handle 0", "InitializePrintMonitor2", "handle 0", func(r *monitorv2.InitializePrintMonitor2Response) { r.Monitor = 0 }),
 		start("has capabilities of 20 MB", "InitializePrintMonitor2", "too much", func(r *monitorv2.InitializePrintMonitor2Response) {
 			r.Capabilities = []string{strings.Repeat("c", 20<<20)}
@@ -72,12 +72,6 @@ func replyRows() []row {
 			r.(*monitorv2.InitializePrintMonitor2Response).Capabilities = []string{"notify-ports", "power-event", "time-travel"}
 		})},
 	}
-	for _, method := range []string{"InitializePrintMonitor2", "EnumPorts", "OpenPort", "StartDocPort", "WritePort", "EndDocPort", "ClosePort"} {
-		rows = append(rows, row{name: "dies after " + method, lives: 1, do: func(m *module) { m.then[method] = func() { exits(m) } }, outcomes: sent, anyhow: true})
-	}
-	return append(rows, row{name: "dies before it reports", lives: 1, do: func(m *module) {
-		m.report, m.then["EndDocPort"] = false, func() { exits(m) }
-	}, outcomes: []job.Outcome{job.Unconfirmed}, event: eventlog.JobAttemptEnded, says: "without reporting it as sent"})
 }
 
 func changed[M proto.Message](method string, change func(M)) func(*module) {

@@ -38,7 +38,14 @@ const (
 	clearKey = "\x15" // Ctrl-U
 	yes      = "y"
 	no       = "n"
+	focus    = "┃ " // stands before the field that takes the keys
 )
+
+// fields of the page after the address, in their order.
+func connection() []string {
+	return []string{"Longest time to connect", "Longest wait for the printer", "Longest wait for the end", "Ask the printer", "SNMP community",
+		"SNMP device index", "Test the connection"}
+}
 
 // terminal starts a command line at a terminal of its own.
 func (s shell) terminal(ctx context.Context, args ...string) *console {
@@ -84,12 +91,6 @@ func (c *console) shown() string {
 	return escapes.ReplaceAllString(c.text.String(), "")
 }
 
-func (c *console) size() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.Len()
-}
-
 // expect waits until the terminal has shown a text.
 func (c *console) expect(text string) {
 	c.t.Helper()
@@ -109,23 +110,29 @@ func (c *console) expect(text string) {
 	}
 }
 
-// press sends keys one after the other; each has shown its effect before the next.
+// press sends keys. What a key does may take a moment, and keys that come before are taken
+// by what has the focus: after one that moves it, wait for what has it then.
 func (c *console) press(keys ...string) {
 	c.t.Helper()
-	for _, key := range keys {
-		before := c.size()
-		if _, err := c.tty.WriteString(key); err != nil {
-			c.t.Fatalf("%v; the terminal shows:\n%s", err, c.shown())
-		}
-		poll := time.NewTicker(5 * time.Millisecond)
-		for c.size() == before {
-			select {
-			case <-poll.C:
-			case <-c.ctx.Done():
-				c.t.Fatalf("key %q does nothing:\n%s", key, c.shown())
-			}
-		}
-		poll.Stop()
+	if _, err := c.tty.WriteString(strings.Join(keys, "")); err != nil {
+		c.t.Fatalf("%v; the terminal shows:\n%s", err, c.shown())
+	}
+}
+
+// fill writes into the field that has the focus, in place of what is in it.
+func (c *console) fill(text string) {
+	c.t.Helper()
+	c.press(clearKey, text)
+	c.expect(text)
+}
+
+// next goes on to fields, one after the other, by the beginnings of their titles.
+func (c *console) next(titles ...string) {
+	c.t.Helper()
+	for _, title := range titles {
+		c.forget()
+		c.press(enter)
+		c.expect(focus + title)
 	}
 }
 
@@ -160,21 +167,19 @@ func TestDialogueAtATerminal(t *testing.T) {
 	sink := newSink(t, nil)
 
 	add := s.terminal(ctx, "port", "add", "--monitor", demoMonitor)
-	add.expect("Address of the printer")
+	add.expect(focus + "Address of the printer")
 	add.press(enter) // an empty address
 	add.expect("this is required")
-	add.press("127.0.0.1", enter)
-	add.press(enter) // raw
-	add.press("HALL")
-	add.forget()
+	add.fill("127.0.0.1")
+	add.next("Protocol", "Name of the port")
+	add.fill("HALL")
+	add.next("Port number")
+	add.fill("99999")
 	add.press(enter)
-	add.expect("Port number")
-	add.press(clearKey, "99999", enter)
 	add.expect("give a whole number from 1 to 65535")
-	add.press(clearKey, strconv.Itoa(sink.Port()), enter)
-	add.press(enter, enter, enter) // time-outs
-	add.press(enter, enter, enter) // SNMP
-	add.press(enter)               // test: yes
+	add.fill(strconv.Itoa(sink.Port()))
+	add.next(connection()...)
+	add.press(enter) // test: yes
 	add.expect("The printer answers at 127.0.0.1:" + strconv.Itoa(sink.Port()))
 	add.expect("port HALL added")
 	if code := add.exit(); code != 0 {
@@ -182,14 +187,12 @@ func TestDialogueAtATerminal(t *testing.T) {
 	}
 
 	configure := s.terminal(ctx, "port", "configure", "HALL")
+	configure.expect(focus + "Address of the printer")
 	configure.expect("127.0.0.1")
-	configure.press(enter)
-	configure.forget()
-	configure.press(enter)
+	configure.next("Protocol", "Port number")
 	configure.expect(strconv.Itoa(sink.Port()))
-	configure.press(clearKey, "1", enter)
-	configure.press(enter, enter, enter, enter, enter, enter)
-	configure.forget()
+	configure.fill("1")
+	configure.next(connection()...)
 	configure.press(yes)
 	configure.expect("The printer does not answer")
 	configure.press(enter) // go on all the same
@@ -224,21 +227,24 @@ func TestCancelAtEveryPage(t *testing.T) {
 	for _, key := range []string{escape, ctrlC} {
 		first := func(args ...string) *console {
 			c := s.terminal(ctx, args...)
-			c.expect("Address of the printer")
+			c.expect(focus + "Address of the printer")
 			return c
 		}
 		second := func(args ...string) *console {
 			c := first(args...)
-			c.press(clearKey, "127.0.0.2", enter, enter)
+			c.fill("127.0.0.2")
+			c.next("Protocol")
 			if args[1] == "add" {
-				c.press(enter)
+				c.next("Name of the port")
 			}
-			c.expect("Port number")
+			c.next("Port number")
 			return c
 		}
 		third := func(args ...string) *console {
 			c := second(args...)
-			c.press(clearKey, "1", enter, enter, enter, enter, enter, enter, enter, yes)
+			c.fill("1")
+			c.next(connection()...)
+			c.press(yes)
 			c.expect("The printer does not answer")
 			return c
 		}

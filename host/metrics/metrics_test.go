@@ -61,7 +61,7 @@ func TestMetrics(t *testing.T) {
 		`spoolhost_printer_sent_bytes_total{printer="Good"} 1000`,
 		`spoolhost_printer_attempts_total{outcome="timed-out",printer="Slow"} 1`,
 		`spoolhost_printer_attempts_total{outcome="printed",printer="Slow"} 1`,
-		`spoolhost_monitor_call_timeouts_total{method="WritePort",monitor="Test"} 1`,
+		`spoolhost_monitor_call_timeouts_total{method="PrintDocPort",monitor="Test"} 1`,
 		`spoolhost_monitor_up{monitor="Test",spooler="node"} 1`,
 		`spoolhost_monitor_state{monitor="Test",spooler="node",state="running"} 1`,
 		`spoolhost_monitor_restarts_total{monitor="Test",spooler="node"} 1`,
@@ -72,7 +72,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`spoolhost_monitor_call_duration_seconds_count\{method="StartDocPort",monitor="Test"\} [4-9]`,
+		`spoolhost_monitor_call_duration_seconds_count\{method="PrintDocPort",monitor="Test"\} [4-9]`,
 		`spoolhost_monitor_resident_memory_bytes\{monitor="Test",spooler="node"\} [0-9.e+]{5}`,
 		`spoolhost_store_commit_duration_seconds_count [1-9]`, `go_goroutines [1-9]`, `process_open_fds [1-9]`,
 	} {

@@ -67,7 +67,7 @@ func build(t *testing.T) *house {
 	cfg.Data = filepath.Join(dir, "data")
 	cfg.Listen = []string{"unix:" + filepath.Join(dir, "api")}
 	cfg.Builtins = []catalog.Monitor{hosttest.Monitor(goodName)}
-	cfg.Limits.Call, cfg.Limits.Resource, cfg.Limits.Grace = 10*time.Second, time.Minute, 500*time.Millisecond
+	cfg.Limits.Call, cfg.Limits.Resource, cfg.Limits.Grace = 15*time.Second, time.Minute, 500*time.Millisecond
 	cfg.RegistryLimit = 256 << 10
 	h.host, err = host.New(context.Background(), cfg)
 	check(t, err)

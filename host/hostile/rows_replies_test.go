@@ -28,8 +28,8 @@ func replyRows() []row {
 		start("lists ports of 256 MB", "EnumPorts", "too much", func(r *monitorv2.EnumPortsResponse) {
 			r.Ports = append(r.Ports, &monitorv2.PortInfo{Name: "p", Description: strings.Repeat("d", 256<<20)})
 		}),
-		start("lists two hundred thousand ports", "EnumPorts", "returned 200001 ports", func(r *monitorv2.EnumPortsResponse) {
-			for i := range 200_000 {
+		start("lists a million ports", "EnumPorts", "returned 1000001 ports", func(r *monitorv2.EnumPortsResponse) {
+			for i := range 1_000_000 {
 				r.Ports = append(r.Ports, &monitorv2.PortInfo{Name: fmt.Sprint("m", i)})
 			}
 		}),

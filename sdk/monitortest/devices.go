@@ -2,6 +2,7 @@ package monitortest
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -32,11 +33,39 @@ func checkSlow(p *probe) {
 	o := i.open(t)
 	data := pattern(16 << 20)
 	p.need(o.begin(p.call(), len(data)), "StartDocPort")
-	release := time.AfterFunc(time.Second, func() { t.device.Stall(false) })
-	defer release.Stop()
+	stop := releaseOnceStill(t.device, o)
+	defer stop()
 	p.must(o.send(data), "WritePort to a device that took no data for a second")
 	p.must(o.finish(p.call(), spool.JobStatusPrinting), "EndDocPort")
 	p.must(p.arrives(t.device, data), "after the device took no data for a second")
+}
+
+// releaseOnceStill lets a device that is held up go on a second after it took its last
+// byte, whatever it and the way to it could hold until then. stop must be called.
+func releaseOnceStill(d Device, o *opened) (stop func()) {
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		var last int64
+		moved := time.Now()
+		for last == 0 || time.Since(moved) < time.Second {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			if n := o.sent.Load(); n != last {
+				last, moved = n, time.Now()
+			}
+		}
+		d.Stall(false)
+	})
+	return func() {
+		close(done)
+		running.Wait()
+	}
 }
 
 func checkStalled(p *probe) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
@@ -348,8 +349,9 @@ func (i *instance) device() testPort {
 // opened is an open port, with the job that is in it.
 type opened struct {
 	monitor.Port
-	i   *instance
-	job uint64
+	i    *instance
+	job  uint64
+	sent atomic.Int64 // bytes of the document that were taken
 }
 
 func (i *instance) open(t testPort) *opened {
@@ -361,6 +363,7 @@ func (i *instance) open(t testPort) *opened {
 // begin starts the next document.
 func (o *opened) begin(ctx context.Context, size int) error {
 	o.job = uint64(o.i.probe.next())
+	o.sent.Store(0)
 	o.i.probe.host.setPhase(o.i.spooler, o.job, started)
 	return o.StartDoc(ctx, spool.Doc{
 		JobID: o.job, Printer: "Kit Printer", Title: "kit document", User: "kit", Datatype: spool.DatatypeRAW,
@@ -377,6 +380,7 @@ func (o *opened) send(data []byte) error {
 			return err
 		}
 		data = data[n:]
+		o.sent.Add(int64(n))
 		switch {
 		case n > 0:
 			moved = time.Now()

@@ -21,8 +21,8 @@ func processChecks() []check {
 }
 
 // growth prints documents and says whether a figure goes on growing: what is only warming
-// up comes to rest, a leak does not. One calm round is not enough: something older may
-// have been freed in it.
+// up comes to rest, a leak does not. A round in which it fell says nothing: something older
+// was freed in it.
 func (p *probe) growth(what string, documents, size, most int, figure func(m *module) (int, error)) {
 	i := p.one()
 	t := i.port()
@@ -41,10 +41,13 @@ func (p *probe) growth(what string, documents, size, most int, figure func(m *mo
 	}
 	last, calm := round(), 0
 	var seen []string
-	const rounds, enough = 6, 3
+	const rounds, enough = 10, 3
 	for range rounds {
 		now := round()
-		if now-last <= most {
+		switch {
+		case now-last > most:
+			calm = 0
+		case now-last >= -most:
 			calm++
 		}
 		if calm == enough {
@@ -59,7 +62,7 @@ func (p *probe) growth(what string, documents, size, most int, figure func(m *mo
 func checkMemory(p *probe) {
 	const size = 256 << 10
 	documents := max(p.opts.size(100), 20)
-	p.growth("memory in bytes", documents, size, documents*size/8, func(m *module) (int, error) {
+	p.growth("memory in bytes", documents, size, documents*size/8*slack, func(m *module) (int, error) {
 		if m.pid == 0 {
 			runtime.GC()
 			runtime.GC() // the second one frees what pools hold

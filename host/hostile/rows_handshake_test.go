@@ -65,11 +65,13 @@ func handshakeRows() []row {
 		{name: "serves with another certificate", do: func(m *module) {
 			der, key := newCertificate()
 			serving := credentials.NewServerTLSFromCert(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})
-			go func() { _ = grpc.NewServer(grpc.Creds(serving)).Serve(listen()) }()
+			l := listen() // before the line
+			go func() { _ = grpc.NewServer(grpc.Creds(serving)).Serve(l) }()
 			lines("1|1|unix|%s|grpc|%s|false", waits)(m)
 		}, says: "not with the certificate of its handshake"},
 		{name: "serves in plain text", do: func(m *module) {
-			go func() { _ = grpc.NewServer().Serve(listen()) }()
+			l := listen()
+			go func() { _ = grpc.NewServer().Serve(l) }()
 			lines("1|1|unix|%s|grpc|%s|false", waits)(m)
 		}, says: "not with the certificate of its handshake"},
 		{name: "is a toaster", do: func(m *module) { m.kind = "toaster" }, says: `is of kind "toaster"`},

@@ -241,6 +241,7 @@ func (h *Host) Run(ctx context.Context) error {
 		start(&infrastructure, "http", func() error { return h.serveHTTP(last, httpListener) })
 	}
 	h.serveIPP(ippServer, func(fn func() error) { start(&infrastructure, "ipp", fn) })
+	start(&work, "discovery", func() error { return h.announceIPP(working, ippServer) })
 	h.awaitReady(working)
 	select {
 	case <-ctx.Done():

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,6 +31,8 @@ type IPP struct {
 	Names []string
 	// TLS, if not nil, lets clients speak TLS too.
 	TLS *IPPTLS
+	// Discovery announces the printers by DNS-SD.
+	Discovery bool
 	// Limits bound what clients may cost.
 	Limits ipp.Limits
 }
@@ -48,11 +51,13 @@ func (c IPP) check() error {
 	default:
 		return spoolerr.New(spoolerr.Invalid, 0, "ipp: anonymous = %q is unknown; use loopback, network or none", c.Anonymous)
 	}
+	reached := false
 	for _, addr := range c.Listen {
 		name, _, err := net.SplitHostPort(addr)
 		if err != nil {
 			return spoolerr.New(spoolerr.Invalid, 0, "ipp: listen: %q is not HOST:PORT", addr)
 		}
+		reached = reached || !loopbackName(name)
 		if loopbackName(name) || c.Anonymous == ipp.AnonymousNetwork {
 			continue
 		}
@@ -60,6 +65,10 @@ func (c IPP) check() error {
 			return spoolerr.New(spoolerr.Invalid, 0,
 				"ipp: nobody could print at %s: give a tls block and a users file or client_ca, or let everybody print with anonymous = \"network\"", addr)
 		}
+	}
+	if c.Discovery && !reached {
+		return spoolerr.New(spoolerr.Invalid, 0,
+			"ipp: discovery needs an address that other machines can reach, such as listen = [\"0.0.0.0:8631\"]; this host listens on %s only", strings.Join(c.Listen, ", "))
 	}
 	return nil
 }

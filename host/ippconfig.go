@@ -19,6 +19,7 @@ type ippFile struct {
 	Connections *int     `hcl:"connections"`
 	MaxDocument *int64   `hcl:"max_document"`
 	Silence     *string  `hcl:"silence"`
+	Discovery   *bool    `hcl:"discovery"`
 	TLS         *tlsFile `hcl:"tls,block"`
 }
 
@@ -37,6 +38,7 @@ func (f *ippFile) apply(to *IPP, at places) error {
 		to.Listen = []string{DefaultIPP}
 	}
 	set(&to.Users, f.Users)
+	set(&to.Discovery, f.Discovery)
 	set(&to.Limits.Connections, f.Connections)
 	set(&to.Limits.Document, f.MaxDocument)
 	if f.Anonymous != nil {

@@ -18,6 +18,7 @@ const (
 	OrphanModuleEnded ID = 120
 	EventsNotWritten  ID = 130
 	AddressTaken      ID = 131
+	NotAnnounced      ID = 132
 )
 
 // Events of monitors and their modules.
@@ -92,6 +93,7 @@ func ids() []idName {
 		{OrphanModuleEnded, "orphan module ended"},
 		{EventsNotWritten, "events not written"},
 		{AddressTaken, "address taken"},
+		{NotAnnounced, "not announced"},
 		{MonitorStarted, "monitor started"},
 		{MonitorExited, "monitor exited"},
 		{MonitorRestarting, "monitor restarting"},

@@ -281,6 +281,7 @@ func TestOpenByAccident(t *testing.T) {
 		{host.IPP{Listen: []string{"0.0.0.0:0"}, Anonymous: "everybody"}, false},
 		{host.IPP{Listen: []string{"8631"}}, false},
 		{host.IPP{Listen: []string{"127.0.0.1:0"}, Users: "/does/not/exist"}, false},
+		{host.IPP{Listen: []string{"127.0.0.1:0", "localhost:0", "[::1]:0"}, Discovery: true}, false}, // who would find it?
 	} {
 		cfg := host.DefaultConfig()
 		cfg.Data, cfg.Listen, cfg.IPP = t.TempDir(), []string{"127.0.0.1:0"}, c.cfg

@@ -100,7 +100,8 @@ func (s *Server) ownHost(host string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	return s.names[strings.TrimSuffix(strings.ToLower(name), ".")]
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	return s.names[name] || name != "" && name == s.called.Load()
 }
 
 func (s *Server) serveGet(w http.ResponseWriter, hr *http.Request) {

@@ -183,7 +183,7 @@ func identitySources() []printerSource {
 		described("uri-security-supported", func(v *shown) goipp.Attribute { _, s, _ := v.uris(); return attr.Keyword("", s...) }),
 		described("uri-authentication-supported", func(v *shown) goipp.Attribute { _, _, a := v.uris(); return attr.Keyword("", a...) }),
 		described("printer-name", func(v *shown) goipp.Attribute { return attr.Name("", v.p.Name) }),
-		described("printer-dns-sd-name", func(v *shown) goipp.Attribute { return attr.Name("", attr.Cut(v.p.Name, 63)) }),
+		described("printer-dns-sd-name", func(v *shown) goipp.Attribute { return attr.Name("", serviceName(v.p.Name)) }),
 		described("printer-info", func(v *shown) goipp.Attribute { return attr.Text("", attr.Cut(cmpOr(v.p.Comment, v.p.Name), 127)) }),
 		described("printer-location", func(v *shown) goipp.Attribute { return attr.Text("", attr.Cut(v.p.Location, 127)) }),
 		described("printer-uuid", func(v *shown) goipp.Attribute { return attr.URI("", v.uuid()) }),

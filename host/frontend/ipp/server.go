@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -98,6 +99,7 @@ type Server struct {
 	cfg     Config
 	limits  Limits
 	names   map[string]bool
+	called  atomic.Value // the name of this host that DNS-SD announces, a string
 	peers   access.Identifier
 	http    *http.Server
 	conns   *tracker

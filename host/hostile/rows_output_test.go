@@ -19,6 +19,10 @@ import (
 // sent is a document that prints at once: the misbehaviour costs nothing.
 var sent = []job.Outcome{job.Sent}
 
+// go-plugin exchanges os.Stdout and os.Stderr: the descriptors are what is left. They are
+// kept here, because a file that nobody holds is closed, and its number goes to another.
+var stdout, stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
+
 // outputRows write what no host should have to read, and print.
 func outputRows() []row {
 	var rows []row
@@ -33,13 +37,12 @@ func outputRows() []row {
 		}})
 	}
 	for _, fd := range []struct {
-		n    uintptr
+		file *os.File
 		name string
-	}{{1, "standard output"}, {2, "standard error"}} {
-		// go-plugin exchanges os.Stdout and os.Stderr: the descriptors are what is left.
+	}{{stdout, "standard output"}, {stderr, "standard error"}} {
 		whenAsked := func(write func(*os.File)) func(*module) {
 			return func(m *module) {
-				m.then["EnumPorts"] = func() { write(os.NewFile(fd.n, fd.name)) }
+				m.then["EnumPorts"] = func() { write(fd.file) }
 			}
 		}
 		rows = append(rows,
@@ -59,7 +62,6 @@ func outputRows() []row {
 		}},
 		row{name: "warns without end", outcomes: sent, event: eventlog.ModuleLogLine, says: "too many to keep", do: func(m *module) {
 			m.then["EnumPorts"] = func() {
-				stderr := os.NewFile(2, "stderr")
 				for i := range 1 << 20 {
 					fmt.Fprintf(stderr, `{"@level":"error","@message":"warning %d"}`+"\n", i)
 					time.Sleep(10 * time.Millisecond)
@@ -96,7 +98,7 @@ func processRows() []row {
 // directory is among its arguments, by which the matrix finds it.
 func spawn(session bool) {
 	cmd := exec.Command("/bin/sh", "-c", "trap '' TERM; sleep 3600; true", os.Args[4])
-	cmd.Stdout, cmd.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Env = append(os.Environ(), "MARK="+os.Args[4])
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: session}
 	if err := cmd.Start(); err != nil {

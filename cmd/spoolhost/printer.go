@@ -161,6 +161,18 @@ func showPrinter(b *strings.Builder, p *apiv1.Printer) {
 	s.add("default job priority", fmt.Sprint(p.GetDefaultPriority()))
 	s.add("prints", timeRange(p.GetStartTime(), p.GetUntilTime()))
 	s.add("keeps printed jobs", yesNo(p.GetKeepPrintedJobs()))
+	s.add("takes new jobs", yesNo(p.GetAccepting()))
+	if p.GetHoldNewJobs() {
+		s.add("holds new jobs", "yes")
+	}
+	for _, list := range []struct {
+		label string
+		names []string
+	}{{"formats", p.GetFormats()}, {"allowed", p.GetAllow()}, {"denied", p.GetDeny()}} {
+		if len(list.names) > 0 {
+			s.add(list.label, strings.Join(list.names, ", "))
+		}
+	}
 	s.add("made", localTime(p.GetCreatedAt()))
 	s.write(b)
 }

@@ -14,7 +14,8 @@ const printerSettingsHelp = `The policy says what happens to a job whose attempt
 monitor crashed or the host was killed: retry (from the first byte), hold, or cancel. A job
 whose attempts fail --max-attempts times is held. A device may take its time, unless
 --job-limit says how long one document may hold its port. Times of day are UTC; --start and --until
-that are equal mean always.`
+that are equal mean always. Who may print is for --allow and --deny: names, and groups as @NAME;
+"--allow all", "--deny none" and "--format any" undo a list.`
 
 // printerFlags are the settings of a printer as flags.
 type printerFlags struct {
@@ -24,6 +25,8 @@ type printerFlags struct {
 	start, until                           string
 	keep                                   bool
 	jobLimit                               time.Duration
+	accept, holdNew                        bool
+	formats, allow, deny                   []string
 }
 
 func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
@@ -39,9 +42,14 @@ func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
 	flags.StringVar(&p.until, "until", "", "print until HH:MM (UTC)")
 	flags.BoolVar(&p.keep, "keep-printed-jobs", false, "keep printed documents, so that their jobs can be restarted")
 	flags.DurationVar(&p.jobLimit, "job-limit", 0, "the longest that one document may hold a port, such as 30m; 0 is without limit (default 0)")
+	flags.BoolVar(&p.accept, "accept", true, "take new jobs; --accept=false refuses them")
+	flags.BoolVar(&p.holdNew, "hold-new", false, "hold new jobs until they are released")
+	flags.StringArrayVar(&p.formats, "format", nil, "a media type that the printer takes, such as application/pdf (repeatable); any: every known one")
+	flags.StringArrayVar(&p.allow, "allow", nil, "a user or @group that may print (repeatable); all: everybody")
+	flags.StringArrayVar(&p.deny, "deny", nil, "a user or @group that may not print (repeatable); none: nobody")
 	completeFlag(cmd, "port", completePorts(opts, 0))
 	completeFlag(cmd, "policy", cobra.FixedCompletions([]string{"retry", "hold", "cancel"}, cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"comment", "location", "max-attempts", "priority", "default-priority", "start", "until", "job-limit"} {
+	for _, name := range []string{"comment", "location", "max-attempts", "priority", "default-priority", "start", "until", "job-limit", "format", "allow", "deny"} {
 		completeFlag(cmd, name, cobra.NoFileCompletions)
 	}
 }
@@ -58,6 +66,8 @@ func (p *printerFlags) message(flags *pflag.FlagSet) (*apiv1.PrinterSettings, er
 		DefaultPriority: ifChanged(flags, "default-priority", &p.defaultPriority),
 		KeepPrintedJobs: ifChanged(flags, "keep-printed-jobs", &p.keep),
 	}
+	m.Accepting, m.HoldNewJobs = ifChanged(flags, "accept", &p.accept), ifChanged(flags, "hold-new", &p.holdNew)
+	m.Formats, m.Allow, m.Deny = nameList(p.formats, "any"), nameList(p.allow, "all"), nameList(p.deny, "none")
 	if flags.Changed("job-limit") {
 		m.JobLimit = durationpb.New(p.jobLimit)
 	}
@@ -67,6 +77,17 @@ func (p *printerFlags) message(flags *pflag.FlagSet) (*apiv1.PrinterSettings, er
 	}
 	m.UntilTime, err = timeIfChanged(flags, "until", p.until)
 	return m, err
+}
+
+// nameList gives a list that stands on the command line; the word alone is an empty one.
+func nameList(names []string, word string) *apiv1.NameList {
+	switch {
+	case len(names) == 0:
+		return nil
+	case len(names) == 1 && names[0] == word:
+		return &apiv1.NameList{}
+	}
+	return &apiv1.NameList{Names: names}
 }
 
 func ifChanged[T any](flags *pflag.FlagSet, name string, value *T) *T {

@@ -170,6 +170,11 @@ func (r record) checkLists() error {
 		return spoolerr.New(spoolerr.Exhausted, 0, "printer %s: a list has more than %d entries or the description more than %d bytes",
 			spool.Quote(r.Name), mostNames, mostBytes)
 	}
+	for _, f := range r.Formats {
+		if kind, sub, ok := strings.Cut(f, "/"); !ok || kind == "" || sub == "" {
+			return spoolerr.New(spoolerr.Invalid, 0, "printer %s: %s is not a media type such as application/pdf", spool.Quote(r.Name), spool.Quote(f))
+		}
+	}
 	for _, text := range slices.Concat(r.Formats, r.Allow, r.Deny) {
 		if err := checkText("printer "+spool.Quote(r.Name)+": a format or user", text); err != nil {
 			return err

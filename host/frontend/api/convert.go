@@ -52,6 +52,7 @@ func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {
 		Comment: v.Comment, Location: v.Location, Policy: v.Policy, MaxAttempts: v.MaxAttempts, Priority: v.Priority,
 		DefaultPriority: v.DefaultPriority, StartTime: v.StartTime, UntilTime: v.UntilTime,
 		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), JobLimit: durationpb.New(v.JobLimit), CreatedAt: stamp(v.Created),
+		Accepting: !v.Rejecting, HoldNewJobs: v.HoldNew, Formats: v.Formats, Allow: v.Allow, Deny: v.Deny,
 	}
 }
 
@@ -64,12 +65,26 @@ func settingsFromProto(p *apiv1.PrinterSettings) spooler.Settings {
 		d := p.GetJobLimit().AsDuration()
 		limit = &d
 	}
+	var rejecting *bool
+	if p.Accepting != nil {
+		no := !p.GetAccepting()
+		rejecting = &no
+	}
 	return spooler.Settings{
-		JobLimit: limit,
+		JobLimit: limit, Rejecting: rejecting, HoldNew: p.HoldNewJobs,
+		Formats: names(p.GetFormats()), Allow: names(p.GetAllow()), Deny: names(p.GetDeny()),
 		Ports:    p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
 		Priority: p.Priority, DefaultPriority: p.DefaultPriority, StartTime: p.StartTime, UntilTime: p.UntilTime,
 		KeepPrinted: p.KeepPrintedJobs,
 	}
+}
+
+// names gives a list that is set; not nil, even if it has no names.
+func names(l *apiv1.NameList) []string {
+	if l == nil {
+		return nil
+	}
+	return append([]string{}, l.GetNames()...)
 }
 
 func portToProto(spoolerName string, v spooler.PortView) *apiv1.Port {

@@ -48,7 +48,17 @@ type PrinterSettings struct {
 	KeepPrintedJobs *bool `protobuf:"varint,10,opt,name=keep_printed_jobs,json=keepPrintedJobs,proto3,oneof" json:"keep_printed_jobs,omitempty"`
 	// The longest that one document may hold a port; its attempt then ends "timed-out", and the
 	// policy decides. 0, the default, is without limit: a device may take its time.
-	JobLimit      *durationpb.Duration `protobuf:"bytes,11,opt,name=job_limit,json=jobLimit,proto3" json:"job_limit,omitempty"`
+	JobLimit *durationpb.Duration `protobuf:"bytes,11,opt,name=job_limit,json=jobLimit,proto3" json:"job_limit,omitempty"`
+	// Whether new jobs are taken: true by default.
+	Accepting *bool `protobuf:"varint,12,opt,name=accepting,proto3,oneof" json:"accepting,omitempty"`
+	// New jobs are taken and held.
+	HoldNewJobs *bool `protobuf:"varint,13,opt,name=hold_new_jobs,json=holdNewJobs,proto3,oneof" json:"hold_new_jobs,omitempty"`
+	// Media types of the documents that the printer takes; empty is every known one. IPP
+	// clients ask for them and are refused others.
+	Formats *NameList `protobuf:"bytes,14,opt,name=formats,proto3" json:"formats,omitempty"`
+	// Who may print: users, and groups as "@NAME". Empty is everybody whom deny does not name.
+	Allow         *NameList `protobuf:"bytes,15,opt,name=allow,proto3" json:"allow,omitempty"`
+	Deny          *NameList `protobuf:"bytes,16,opt,name=deny,proto3" json:"deny,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -160,6 +170,86 @@ func (x *PrinterSettings) GetJobLimit() *durationpb.Duration {
 	return nil
 }
 
+func (x *PrinterSettings) GetAccepting() bool {
+	if x != nil && x.Accepting != nil {
+		return *x.Accepting
+	}
+	return false
+}
+
+func (x *PrinterSettings) GetHoldNewJobs() bool {
+	if x != nil && x.HoldNewJobs != nil {
+		return *x.HoldNewJobs
+	}
+	return false
+}
+
+func (x *PrinterSettings) GetFormats() *NameList {
+	if x != nil {
+		return x.Formats
+	}
+	return nil
+}
+
+func (x *PrinterSettings) GetAllow() *NameList {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
+}
+
+func (x *PrinterSettings) GetDeny() *NameList {
+	if x != nil {
+		return x.Deny
+	}
+	return nil
+}
+
+// NameList replaces a list; one without names clears it.
+type NameList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Names         []string               `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NameList) Reset() {
+	*x = NameList{}
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NameList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NameList) ProtoMessage() {}
+
+func (x *NameList) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NameList.ProtoReflect.Descriptor instead.
+func (*NameList) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *NameList) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 type Printer struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -184,13 +274,18 @@ type Printer struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// The longest that one document may hold a port; 0 is without limit.
 	JobLimit      *durationpb.Duration `protobuf:"bytes,18,opt,name=job_limit,json=jobLimit,proto3" json:"job_limit,omitempty"`
+	Accepting     bool                 `protobuf:"varint,19,opt,name=accepting,proto3" json:"accepting,omitempty"`
+	HoldNewJobs   bool                 `protobuf:"varint,20,opt,name=hold_new_jobs,json=holdNewJobs,proto3" json:"hold_new_jobs,omitempty"`
+	Formats       []string             `protobuf:"bytes,21,rep,name=formats,proto3" json:"formats,omitempty"`
+	Allow         []string             `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
+	Deny          []string             `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Printer) Reset() {
 	*x = Printer{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -202,7 +297,7 @@ func (x *Printer) String() string {
 func (*Printer) ProtoMessage() {}
 
 func (x *Printer) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -215,7 +310,7 @@ func (x *Printer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Printer.ProtoReflect.Descriptor instead.
 func (*Printer) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{1}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Printer) GetName() string {
@@ -344,6 +439,41 @@ func (x *Printer) GetJobLimit() *durationpb.Duration {
 	return nil
 }
 
+func (x *Printer) GetAccepting() bool {
+	if x != nil {
+		return x.Accepting
+	}
+	return false
+}
+
+func (x *Printer) GetHoldNewJobs() bool {
+	if x != nil {
+		return x.HoldNewJobs
+	}
+	return false
+}
+
+func (x *Printer) GetFormats() []string {
+	if x != nil {
+		return x.Formats
+	}
+	return nil
+}
+
+func (x *Printer) GetAllow() []string {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
+}
+
+func (x *Printer) GetDeny() []string {
+	if x != nil {
+		return x.Deny
+	}
+	return nil
+}
+
 type AddPrinterRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Spooler       string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
@@ -355,7 +485,7 @@ type AddPrinterRequest struct {
 
 func (x *AddPrinterRequest) Reset() {
 	*x = AddPrinterRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +497,7 @@ func (x *AddPrinterRequest) String() string {
 func (*AddPrinterRequest) ProtoMessage() {}
 
 func (x *AddPrinterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +510,7 @@ func (x *AddPrinterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddPrinterRequest.ProtoReflect.Descriptor instead.
 func (*AddPrinterRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{2}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AddPrinterRequest) GetSpooler() string {
@@ -413,7 +543,7 @@ type AddPrinterResponse struct {
 
 func (x *AddPrinterResponse) Reset() {
 	*x = AddPrinterResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +555,7 @@ func (x *AddPrinterResponse) String() string {
 func (*AddPrinterResponse) ProtoMessage() {}
 
 func (x *AddPrinterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +568,7 @@ func (x *AddPrinterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddPrinterResponse.ProtoReflect.Descriptor instead.
 func (*AddPrinterResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{3}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AddPrinterResponse) GetPrinter() *Printer {
@@ -457,7 +587,7 @@ type ListPrintersRequest struct {
 
 func (x *ListPrintersRequest) Reset() {
 	*x = ListPrintersRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +599,7 @@ func (x *ListPrintersRequest) String() string {
 func (*ListPrintersRequest) ProtoMessage() {}
 
 func (x *ListPrintersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +612,7 @@ func (x *ListPrintersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrintersRequest.ProtoReflect.Descriptor instead.
 func (*ListPrintersRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{4}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListPrintersRequest) GetSpooler() string {
@@ -501,7 +631,7 @@ type ListPrintersResponse struct {
 
 func (x *ListPrintersResponse) Reset() {
 	*x = ListPrintersResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +643,7 @@ func (x *ListPrintersResponse) String() string {
 func (*ListPrintersResponse) ProtoMessage() {}
 
 func (x *ListPrintersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +656,7 @@ func (x *ListPrintersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrintersResponse.ProtoReflect.Descriptor instead.
 func (*ListPrintersResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{5}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListPrintersResponse) GetPrinters() []*Printer {
@@ -546,7 +676,7 @@ type GetPrinterRequest struct {
 
 func (x *GetPrinterRequest) Reset() {
 	*x = GetPrinterRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -558,7 +688,7 @@ func (x *GetPrinterRequest) String() string {
 func (*GetPrinterRequest) ProtoMessage() {}
 
 func (x *GetPrinterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -571,7 +701,7 @@ func (x *GetPrinterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPrinterRequest.ProtoReflect.Descriptor instead.
 func (*GetPrinterRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{6}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetPrinterRequest) GetSpooler() string {
@@ -597,7 +727,7 @@ type GetPrinterResponse struct {
 
 func (x *GetPrinterResponse) Reset() {
 	*x = GetPrinterResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -609,7 +739,7 @@ func (x *GetPrinterResponse) String() string {
 func (*GetPrinterResponse) ProtoMessage() {}
 
 func (x *GetPrinterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -622,7 +752,7 @@ func (x *GetPrinterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPrinterResponse.ProtoReflect.Descriptor instead.
 func (*GetPrinterResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{7}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetPrinterResponse) GetPrinter() *Printer {
@@ -643,7 +773,7 @@ type UpdatePrinterRequest struct {
 
 func (x *UpdatePrinterRequest) Reset() {
 	*x = UpdatePrinterRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +785,7 @@ func (x *UpdatePrinterRequest) String() string {
 func (*UpdatePrinterRequest) ProtoMessage() {}
 
 func (x *UpdatePrinterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,7 +798,7 @@ func (x *UpdatePrinterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePrinterRequest.ProtoReflect.Descriptor instead.
 func (*UpdatePrinterRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{8}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpdatePrinterRequest) GetSpooler() string {
@@ -701,7 +831,7 @@ type UpdatePrinterResponse struct {
 
 func (x *UpdatePrinterResponse) Reset() {
 	*x = UpdatePrinterResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +843,7 @@ func (x *UpdatePrinterResponse) String() string {
 func (*UpdatePrinterResponse) ProtoMessage() {}
 
 func (x *UpdatePrinterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +856,7 @@ func (x *UpdatePrinterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePrinterResponse.ProtoReflect.Descriptor instead.
 func (*UpdatePrinterResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{9}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdatePrinterResponse) GetPrinter() *Printer {
@@ -746,7 +876,7 @@ type PausePrinterRequest struct {
 
 func (x *PausePrinterRequest) Reset() {
 	*x = PausePrinterRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +888,7 @@ func (x *PausePrinterRequest) String() string {
 func (*PausePrinterRequest) ProtoMessage() {}
 
 func (x *PausePrinterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +901,7 @@ func (x *PausePrinterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PausePrinterRequest.ProtoReflect.Descriptor instead.
 func (*PausePrinterRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{10}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PausePrinterRequest) GetSpooler() string {
@@ -797,7 +927,7 @@ type PausePrinterResponse struct {
 
 func (x *PausePrinterResponse) Reset() {
 	*x = PausePrinterResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +939,7 @@ func (x *PausePrinterResponse) String() string {
 func (*PausePrinterResponse) ProtoMessage() {}
 
 func (x *PausePrinterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +952,7 @@ func (x *PausePrinterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PausePrinterResponse.ProtoReflect.Descriptor instead.
 func (*PausePrinterResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{11}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PausePrinterResponse) GetPrinter() *Printer {
@@ -842,7 +972,7 @@ type ResumePrinterRequest struct {
 
 func (x *ResumePrinterRequest) Reset() {
 	*x = ResumePrinterRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[12]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +984,7 @@ func (x *ResumePrinterRequest) String() string {
 func (*ResumePrinterRequest) ProtoMessage() {}
 
 func (x *ResumePrinterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[12]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +997,7 @@ func (x *ResumePrinterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumePrinterRequest.ProtoReflect.Descriptor instead.
 func (*ResumePrinterRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{12}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResumePrinterRequest) GetSpooler() string {
@@ -893,7 +1023,7 @@ type ResumePrinterResponse struct {
 
 func (x *ResumePrinterResponse) Reset() {
 	*x = ResumePrinterResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[13]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1035,7 @@ func (x *ResumePrinterResponse) String() string {
 func (*ResumePrinterResponse) ProtoMessage() {}
 
 func (x *ResumePrinterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[13]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1048,7 @@ func (x *ResumePrinterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumePrinterResponse.ProtoReflect.Descriptor instead.
 func (*ResumePrinterResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{13}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ResumePrinterResponse) GetPrinter() *Printer {
@@ -938,7 +1068,7 @@ type PurgePrinterRequest struct {
 
 func (x *PurgePrinterRequest) Reset() {
 	*x = PurgePrinterRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[14]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1080,7 @@ func (x *PurgePrinterRequest) String() string {
 func (*PurgePrinterRequest) ProtoMessage() {}
 
 func (x *PurgePrinterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[14]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1093,7 @@ func (x *PurgePrinterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgePrinterRequest.ProtoReflect.Descriptor instead.
 func (*PurgePrinterRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{14}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PurgePrinterRequest) GetSpooler() string {
@@ -990,7 +1120,7 @@ type PurgePrinterResponse struct {
 
 func (x *PurgePrinterResponse) Reset() {
 	*x = PurgePrinterResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[15]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1132,7 @@ func (x *PurgePrinterResponse) String() string {
 func (*PurgePrinterResponse) ProtoMessage() {}
 
 func (x *PurgePrinterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[15]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1145,7 @@ func (x *PurgePrinterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgePrinterResponse.ProtoReflect.Descriptor instead.
 func (*PurgePrinterResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{15}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PurgePrinterResponse) GetCancelled() uint32 {
@@ -1035,7 +1165,7 @@ type DeletePrinterRequest struct {
 
 func (x *DeletePrinterRequest) Reset() {
 	*x = DeletePrinterRequest{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[16]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1177,7 @@ func (x *DeletePrinterRequest) String() string {
 func (*DeletePrinterRequest) ProtoMessage() {}
 
 func (x *DeletePrinterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[16]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1190,7 @@ func (x *DeletePrinterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrinterRequest.ProtoReflect.Descriptor instead.
 func (*DeletePrinterRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{16}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeletePrinterRequest) GetSpooler() string {
@@ -1085,7 +1215,7 @@ type DeletePrinterResponse struct {
 
 func (x *DeletePrinterResponse) Reset() {
 	*x = DeletePrinterResponse{}
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[17]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1227,7 @@ func (x *DeletePrinterResponse) String() string {
 func (*DeletePrinterResponse) ProtoMessage() {}
 
 func (x *DeletePrinterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[17]
+	mi := &file_spoolhost_api_v1_printers_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,14 +1240,14 @@ func (x *DeletePrinterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrinterResponse.ProtoReflect.Descriptor instead.
 func (*DeletePrinterResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{17}
+	return file_spoolhost_api_v1_printers_proto_rawDescGZIP(), []int{18}
 }
 
 var File_spoolhost_api_v1_printers_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\n" +
-	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x04\n" +
+	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x06\n" +
 	"\x0fPrinterSettings\x12\x14\n" +
 	"\x05ports\x18\x01 \x03(\tR\x05ports\x12\x1d\n" +
 	"\acomment\x18\x02 \x01(\tH\x00R\acomment\x88\x01\x01\x12\x1f\n" +
@@ -1132,7 +1262,13 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"until_time\x18\t \x01(\rH\aR\tuntilTime\x88\x01\x01\x12/\n" +
 	"\x11keep_printed_jobs\x18\n" +
 	" \x01(\bH\bR\x0fkeepPrintedJobs\x88\x01\x01\x126\n" +
-	"\tjob_limit\x18\v \x01(\v2\x19.google.protobuf.DurationR\bjobLimitB\n" +
+	"\tjob_limit\x18\v \x01(\v2\x19.google.protobuf.DurationR\bjobLimit\x12!\n" +
+	"\taccepting\x18\f \x01(\bH\tR\taccepting\x88\x01\x01\x12'\n" +
+	"\rhold_new_jobs\x18\r \x01(\bH\n" +
+	"R\vholdNewJobs\x88\x01\x01\x124\n" +
+	"\aformats\x18\x0e \x01(\v2\x1a.spoolhost.api.v1.NameListR\aformats\x120\n" +
+	"\x05allow\x18\x0f \x01(\v2\x1a.spoolhost.api.v1.NameListR\x05allow\x12.\n" +
+	"\x04deny\x18\x10 \x01(\v2\x1a.spoolhost.api.v1.NameListR\x04denyB\n" +
 	"\n" +
 	"\b_commentB\v\n" +
 	"\t_locationB\t\n" +
@@ -1142,7 +1278,12 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\x11_default_priorityB\r\n" +
 	"\v_start_timeB\r\n" +
 	"\v_until_timeB\x14\n" +
-	"\x12_keep_printed_jobs\"\xbc\x04\n" +
+	"\x12_keep_printed_jobsB\f\n" +
+	"\n" +
+	"_acceptingB\x10\n" +
+	"\x0e_hold_new_jobs\" \n" +
+	"\bNameList\x12\x14\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"\xc2\x05\n" +
 	"\aPrinter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x14\n" +
@@ -1165,7 +1306,12 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\x04jobs\x18\x10 \x01(\rR\x04jobs\x129\n" +
 	"\n" +
 	"created_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x126\n" +
-	"\tjob_limit\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\bjobLimit\"\x80\x01\n" +
+	"\tjob_limit\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\bjobLimit\x12\x1c\n" +
+	"\taccepting\x18\x13 \x01(\bR\taccepting\x12\"\n" +
+	"\rhold_new_jobs\x18\x14 \x01(\bR\vholdNewJobs\x12\x18\n" +
+	"\aformats\x18\x15 \x03(\tR\aformats\x12\x14\n" +
+	"\x05allow\x18\x16 \x03(\tR\x05allow\x12\x12\n" +
+	"\x04deny\x18\x17 \x03(\tR\x04deny\"\x80\x01\n" +
 	"\x11AddPrinterRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12=\n" +
@@ -1230,62 +1376,66 @@ func file_spoolhost_api_v1_printers_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_printers_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_printers_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_spoolhost_api_v1_printers_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_spoolhost_api_v1_printers_proto_goTypes = []any{
 	(*PrinterSettings)(nil),       // 0: spoolhost.api.v1.PrinterSettings
-	(*Printer)(nil),               // 1: spoolhost.api.v1.Printer
-	(*AddPrinterRequest)(nil),     // 2: spoolhost.api.v1.AddPrinterRequest
-	(*AddPrinterResponse)(nil),    // 3: spoolhost.api.v1.AddPrinterResponse
-	(*ListPrintersRequest)(nil),   // 4: spoolhost.api.v1.ListPrintersRequest
-	(*ListPrintersResponse)(nil),  // 5: spoolhost.api.v1.ListPrintersResponse
-	(*GetPrinterRequest)(nil),     // 6: spoolhost.api.v1.GetPrinterRequest
-	(*GetPrinterResponse)(nil),    // 7: spoolhost.api.v1.GetPrinterResponse
-	(*UpdatePrinterRequest)(nil),  // 8: spoolhost.api.v1.UpdatePrinterRequest
-	(*UpdatePrinterResponse)(nil), // 9: spoolhost.api.v1.UpdatePrinterResponse
-	(*PausePrinterRequest)(nil),   // 10: spoolhost.api.v1.PausePrinterRequest
-	(*PausePrinterResponse)(nil),  // 11: spoolhost.api.v1.PausePrinterResponse
-	(*ResumePrinterRequest)(nil),  // 12: spoolhost.api.v1.ResumePrinterRequest
-	(*ResumePrinterResponse)(nil), // 13: spoolhost.api.v1.ResumePrinterResponse
-	(*PurgePrinterRequest)(nil),   // 14: spoolhost.api.v1.PurgePrinterRequest
-	(*PurgePrinterResponse)(nil),  // 15: spoolhost.api.v1.PurgePrinterResponse
-	(*DeletePrinterRequest)(nil),  // 16: spoolhost.api.v1.DeletePrinterRequest
-	(*DeletePrinterResponse)(nil), // 17: spoolhost.api.v1.DeletePrinterResponse
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*NameList)(nil),              // 1: spoolhost.api.v1.NameList
+	(*Printer)(nil),               // 2: spoolhost.api.v1.Printer
+	(*AddPrinterRequest)(nil),     // 3: spoolhost.api.v1.AddPrinterRequest
+	(*AddPrinterResponse)(nil),    // 4: spoolhost.api.v1.AddPrinterResponse
+	(*ListPrintersRequest)(nil),   // 5: spoolhost.api.v1.ListPrintersRequest
+	(*ListPrintersResponse)(nil),  // 6: spoolhost.api.v1.ListPrintersResponse
+	(*GetPrinterRequest)(nil),     // 7: spoolhost.api.v1.GetPrinterRequest
+	(*GetPrinterResponse)(nil),    // 8: spoolhost.api.v1.GetPrinterResponse
+	(*UpdatePrinterRequest)(nil),  // 9: spoolhost.api.v1.UpdatePrinterRequest
+	(*UpdatePrinterResponse)(nil), // 10: spoolhost.api.v1.UpdatePrinterResponse
+	(*PausePrinterRequest)(nil),   // 11: spoolhost.api.v1.PausePrinterRequest
+	(*PausePrinterResponse)(nil),  // 12: spoolhost.api.v1.PausePrinterResponse
+	(*ResumePrinterRequest)(nil),  // 13: spoolhost.api.v1.ResumePrinterRequest
+	(*ResumePrinterResponse)(nil), // 14: spoolhost.api.v1.ResumePrinterResponse
+	(*PurgePrinterRequest)(nil),   // 15: spoolhost.api.v1.PurgePrinterRequest
+	(*PurgePrinterResponse)(nil),  // 16: spoolhost.api.v1.PurgePrinterResponse
+	(*DeletePrinterRequest)(nil),  // 17: spoolhost.api.v1.DeletePrinterRequest
+	(*DeletePrinterResponse)(nil), // 18: spoolhost.api.v1.DeletePrinterResponse
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_printers_proto_depIdxs = []int32{
-	18, // 0: spoolhost.api.v1.PrinterSettings.job_limit:type_name -> google.protobuf.Duration
-	19, // 1: spoolhost.api.v1.Printer.created_at:type_name -> google.protobuf.Timestamp
-	18, // 2: spoolhost.api.v1.Printer.job_limit:type_name -> google.protobuf.Duration
-	0,  // 3: spoolhost.api.v1.AddPrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
-	1,  // 4: spoolhost.api.v1.AddPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	1,  // 5: spoolhost.api.v1.ListPrintersResponse.printers:type_name -> spoolhost.api.v1.Printer
-	1,  // 6: spoolhost.api.v1.GetPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	0,  // 7: spoolhost.api.v1.UpdatePrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
-	1,  // 8: spoolhost.api.v1.UpdatePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	1,  // 9: spoolhost.api.v1.PausePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	1,  // 10: spoolhost.api.v1.ResumePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	2,  // 11: spoolhost.api.v1.Printers.AddPrinter:input_type -> spoolhost.api.v1.AddPrinterRequest
-	4,  // 12: spoolhost.api.v1.Printers.ListPrinters:input_type -> spoolhost.api.v1.ListPrintersRequest
-	6,  // 13: spoolhost.api.v1.Printers.GetPrinter:input_type -> spoolhost.api.v1.GetPrinterRequest
-	8,  // 14: spoolhost.api.v1.Printers.UpdatePrinter:input_type -> spoolhost.api.v1.UpdatePrinterRequest
-	10, // 15: spoolhost.api.v1.Printers.PausePrinter:input_type -> spoolhost.api.v1.PausePrinterRequest
-	12, // 16: spoolhost.api.v1.Printers.ResumePrinter:input_type -> spoolhost.api.v1.ResumePrinterRequest
-	14, // 17: spoolhost.api.v1.Printers.PurgePrinter:input_type -> spoolhost.api.v1.PurgePrinterRequest
-	16, // 18: spoolhost.api.v1.Printers.DeletePrinter:input_type -> spoolhost.api.v1.DeletePrinterRequest
-	3,  // 19: spoolhost.api.v1.Printers.AddPrinter:output_type -> spoolhost.api.v1.AddPrinterResponse
-	5,  // 20: spoolhost.api.v1.Printers.ListPrinters:output_type -> spoolhost.api.v1.ListPrintersResponse
-	7,  // 21: spoolhost.api.v1.Printers.GetPrinter:output_type -> spoolhost.api.v1.GetPrinterResponse
-	9,  // 22: spoolhost.api.v1.Printers.UpdatePrinter:output_type -> spoolhost.api.v1.UpdatePrinterResponse
-	11, // 23: spoolhost.api.v1.Printers.PausePrinter:output_type -> spoolhost.api.v1.PausePrinterResponse
-	13, // 24: spoolhost.api.v1.Printers.ResumePrinter:output_type -> spoolhost.api.v1.ResumePrinterResponse
-	15, // 25: spoolhost.api.v1.Printers.PurgePrinter:output_type -> spoolhost.api.v1.PurgePrinterResponse
-	17, // 26: spoolhost.api.v1.Printers.DeletePrinter:output_type -> spoolhost.api.v1.DeletePrinterResponse
-	19, // [19:27] is the sub-list for method output_type
-	11, // [11:19] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	19, // 0: spoolhost.api.v1.PrinterSettings.job_limit:type_name -> google.protobuf.Duration
+	1,  // 1: spoolhost.api.v1.PrinterSettings.formats:type_name -> spoolhost.api.v1.NameList
+	1,  // 2: spoolhost.api.v1.PrinterSettings.allow:type_name -> spoolhost.api.v1.NameList
+	1,  // 3: spoolhost.api.v1.PrinterSettings.deny:type_name -> spoolhost.api.v1.NameList
+	20, // 4: spoolhost.api.v1.Printer.created_at:type_name -> google.protobuf.Timestamp
+	19, // 5: spoolhost.api.v1.Printer.job_limit:type_name -> google.protobuf.Duration
+	0,  // 6: spoolhost.api.v1.AddPrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
+	2,  // 7: spoolhost.api.v1.AddPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	2,  // 8: spoolhost.api.v1.ListPrintersResponse.printers:type_name -> spoolhost.api.v1.Printer
+	2,  // 9: spoolhost.api.v1.GetPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	0,  // 10: spoolhost.api.v1.UpdatePrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
+	2,  // 11: spoolhost.api.v1.UpdatePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	2,  // 12: spoolhost.api.v1.PausePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	2,  // 13: spoolhost.api.v1.ResumePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	3,  // 14: spoolhost.api.v1.Printers.AddPrinter:input_type -> spoolhost.api.v1.AddPrinterRequest
+	5,  // 15: spoolhost.api.v1.Printers.ListPrinters:input_type -> spoolhost.api.v1.ListPrintersRequest
+	7,  // 16: spoolhost.api.v1.Printers.GetPrinter:input_type -> spoolhost.api.v1.GetPrinterRequest
+	9,  // 17: spoolhost.api.v1.Printers.UpdatePrinter:input_type -> spoolhost.api.v1.UpdatePrinterRequest
+	11, // 18: spoolhost.api.v1.Printers.PausePrinter:input_type -> spoolhost.api.v1.PausePrinterRequest
+	13, // 19: spoolhost.api.v1.Printers.ResumePrinter:input_type -> spoolhost.api.v1.ResumePrinterRequest
+	15, // 20: spoolhost.api.v1.Printers.PurgePrinter:input_type -> spoolhost.api.v1.PurgePrinterRequest
+	17, // 21: spoolhost.api.v1.Printers.DeletePrinter:input_type -> spoolhost.api.v1.DeletePrinterRequest
+	4,  // 22: spoolhost.api.v1.Printers.AddPrinter:output_type -> spoolhost.api.v1.AddPrinterResponse
+	6,  // 23: spoolhost.api.v1.Printers.ListPrinters:output_type -> spoolhost.api.v1.ListPrintersResponse
+	8,  // 24: spoolhost.api.v1.Printers.GetPrinter:output_type -> spoolhost.api.v1.GetPrinterResponse
+	10, // 25: spoolhost.api.v1.Printers.UpdatePrinter:output_type -> spoolhost.api.v1.UpdatePrinterResponse
+	12, // 26: spoolhost.api.v1.Printers.PausePrinter:output_type -> spoolhost.api.v1.PausePrinterResponse
+	14, // 27: spoolhost.api.v1.Printers.ResumePrinter:output_type -> spoolhost.api.v1.ResumePrinterResponse
+	16, // 28: spoolhost.api.v1.Printers.PurgePrinter:output_type -> spoolhost.api.v1.PurgePrinterResponse
+	18, // 29: spoolhost.api.v1.Printers.DeletePrinter:output_type -> spoolhost.api.v1.DeletePrinterResponse
+	22, // [22:30] is the sub-list for method output_type
+	14, // [14:22] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_printers_proto_init() }
@@ -1300,7 +1450,7 @@ func file_spoolhost_api_v1_printers_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_printers_proto_rawDesc), len(file_spoolhost_api_v1_printers_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

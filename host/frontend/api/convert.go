@@ -73,7 +73,7 @@ func settingsFromProto(p *apiv1.PrinterSettings) spooler.Settings {
 	return spooler.Settings{
 		JobLimit: limit, Rejecting: rejecting, HoldNew: p.HoldNewJobs,
 		Formats: names(p.GetFormats()), Allow: names(p.GetAllow()), Deny: names(p.GetDeny()),
-		Ports:    p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
+		Ports: p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
 		Priority: p.Priority, DefaultPriority: p.DefaultPriority, StartTime: p.StartTime, UntilTime: p.UntilTime,
 		KeepPrinted: p.KeepPrintedJobs,
 	}

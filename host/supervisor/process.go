@@ -83,7 +83,8 @@ type Process struct {
 	server *grpc.Server
 	dialed dialed
 	// documents counts the descriptors sent.
-	documents atomic.Uint64
+	documents     atomic.Uint64
+	documentsFull atomic.Bool
 	// stdout and stderr take what go-plugin brings: its Serve redirects both in the module.
 	stdout, stderr *lineWriter
 
@@ -205,13 +206,18 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 }
 
 // SendDocument sends the module a descriptor of an open file and gives the number under
-// which it went. Unsupported where there is no socket for that.
+// which it went. Unsupported where there is no socket for that, or where the module has
+// let it fill up: no later document waits for that again.
 func (p *Process) SendDocument(f *os.File) (number uint64, err error) {
-	if p.run.documents == nil {
-		return 0, spoolerr.New(spoolerr.Unsupported, 0, "module %s has no socket for documents", p.name)
+	if p.run.documents == nil || p.documentsFull.Load() {
+		return 0, spoolerr.New(spoolerr.Unsupported, 0, "module %s takes no descriptors of documents", p.name)
 	}
 	number = p.documents.Add(1)
-	return number, p.run.documents.Send(number, f)
+	err = p.run.documents.Send(number, f)
+	if err != nil {
+		p.documentsFull.Store(true)
+	}
+	return number, err
 }
 
 // Conn is the connection to the module. Calls without a deadline fail.

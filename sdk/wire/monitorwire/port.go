@@ -2,6 +2,7 @@ package monitorwire
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
@@ -44,7 +45,7 @@ func (p *Port) StartDocument(ctx context.Context, doc spool.Doc, file *os.File, 
 	if file != nil && p.monitor.send != nil && p.Has(monitor.CapDocumentFD) {
 		if number, err := p.monitor.send(file); err == nil {
 			req.Document, req.DocumentOffset = number, offset
-		} else {
+		} else if !errors.Is(err, spoolerr.Unsupported) {
 			p.monitor.complain("a document goes in chunks: " + err.Error())
 		}
 	}
@@ -77,7 +78,8 @@ func (p *Port) PrintDoc(ctx context.Context, doc spool.Doc, data []byte) (Printe
 	}
 	done := Printed{Started: r.GetStarted(), Ended: r.GetEnded(), Written: int(r.GetWritten())}
 	if done.Written > len(data) || done.Ended && (!done.Started || done.Written < len(data)) || done.Written > 0 && !done.Started {
-		return Printed{}, broken("PrintDocPort took %d of %d bytes, started %v, ended %v", done.Written, len(data), done.Started, done.Ended)
+		// Whatever it says, it may have a document open.
+		return Printed{Started: true}, broken("PrintDocPort took %d of %d bytes, started %v, ended %v", done.Written, len(data), done.Started, done.Ended)
 	}
 	if r.GetCode() != 0 {
 		return done, failure(r.GetKind(), r.GetCode(), r.GetMessage())

@@ -110,7 +110,7 @@ func TestHostileUI(t *testing.T) {
 	defer cancel()
 	dir := shortDir(t)
 	config := filepath.Join(dir, "host.hcl")
-	if err := os.WriteFile(config, []byte(`call_timeout = "5s"`), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(`call_timeout = "15s"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()
@@ -125,7 +125,7 @@ func TestHostileUI(t *testing.T) {
 		code       int
 	}{
 		{"crash", "ended unexpectedly", exitUnavailable},
-		{"hang", "did not go on within 5s", exitTimeout},
+		{"hang", "did not go on within 15s", exitTimeout},
 		{"crash after adding", "ended unexpectedly", exitUnavailable},
 		{"flood of notices", "more than 1000 notices", exitFailure},
 		{"flood of pages", "more than 200 pages", exitFailure},

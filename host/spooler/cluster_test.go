@@ -118,7 +118,11 @@ func TestUnconvertedMonitor(t *testing.T) {
 	n.printed(id)
 
 	s, _ := n.cluster("NTPRINT")
-	v, _ := s.Monitor(unconvertedName)
+	var v spooler.MonitorView
+	n.until("the cluster spooler has refused the monitor", func() bool {
+		v, _ = s.Monitor(unconvertedName)
+		return v.LastError != ""
+	})
 	if v.State == "running" || v.Process != nil {
 		t.Errorf("a cluster spooler runs an unconverted monitor: %+v", v)
 	}

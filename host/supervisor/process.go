@@ -132,13 +132,13 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 	})
 	p.client = plugin.NewClient(e.clientConfig(p, spec))
 	err = p.connect(ctx)
+	p.PID = p.run.processID()
 	go p.cleanUp()
 	if err != nil {
 		p.Kill("it did not start")
 		<-p.done
 		return nil, p.startFailure(err)
 	}
-	p.PID = p.run.processID()
 	return p, nil
 }
 
@@ -238,8 +238,8 @@ func (p *Process) Err() error {
 	reason := p.reason
 	p.mu.Unlock()
 	if reason != "" {
-		return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) was ended by the host: %s", p.name, p.PID, reason)
+		return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) was ended by the host: %s", p.name, p.run.processID(), reason)
 	}
-	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s%s%s", p.name, p.PID,
+	return spoolerr.New(spoolerr.Exited, 0, "module %s (pid %d) ended unexpectedly: %s%s%s", p.name, p.run.processID(),
 		p.run.exitText(), p.out.panicText(), p.run.box.deathText(p.run.peak(), p.out.lastWords()))
 }

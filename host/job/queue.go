@@ -23,6 +23,11 @@ type Queue struct {
 	progress map[uint64]int64
 	watchers map[uint64]map[chan struct{}]struct{}
 	ended    recentEnds
+
+	// Of a cluster spooler, see several.go; else zero.
+	epoch  uint64
+	follow *store.Watcher
+	intake bool
 }
 
 // Problem is a record that could not be read at Open.
@@ -34,11 +39,7 @@ type Problem struct {
 // Open reads the unfinished jobs of a spooler. Records that are damaged are reported and
 // left alone.
 func Open(ctx context.Context, s store.Store, spooler string, now func() time.Time) (*Queue, []Problem, error) {
-	q := &Queue{
-		store: s, keys: newKeys(spooler), now: now,
-		active: make(map[uint64]*Job), lines: make(map[string]*line), taken: make(map[uint64]bool),
-		progress: make(map[uint64]int64), watchers: make(map[uint64]map[chan struct{}]struct{}),
-	}
+	q := emptyQueue(s, spooler, now)
 	var problems []Problem
 	err := s.View(ctx, func(tx store.Tx) error {
 		for item, err := range tx.Scan(q.keys.actives(), "") {
@@ -56,6 +57,14 @@ func Open(ctx context.Context, s store.Store, spooler string, now func() time.Ti
 		return nil
 	})
 	return q, problems, err
+}
+
+func emptyQueue(s store.Store, spooler string, now func() time.Time) *Queue {
+	return &Queue{
+		store: s, keys: newKeys(spooler), now: now,
+		active: make(map[uint64]*Job), lines: make(map[string]*line), taken: make(map[uint64]bool),
+		progress: make(map[uint64]int64), watchers: make(map[uint64]map[chan struct{}]struct{}),
+	}
 }
 
 // Accept records a new job and gives it its id; when it returns, the record is durable.
@@ -105,6 +114,9 @@ func (q *Queue) change(ctx context.Context, id uint64, event func(*Job) (*Job, e
 
 // publish makes a committed job visible, unless a later revision is already.
 func (q *Queue) publish(j *Job) {
+	if q.intake {
+		return // the owner finds it by Follow
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	old := q.active[j.ID]
@@ -211,6 +223,7 @@ func (q *Queue) NextOpening(printer string) time.Duration {
 // Begin records an attempt of a taken job; only then may its first byte leave. It refuses
 // a job that was moved away from the printer after it was taken.
 func (q *Queue) Begin(ctx context.Context, id uint64, printer string, a Attempt) (*Job, error) {
+	a.Epoch = q.epoch
 	j, err := q.change(ctx, id, func(j *Job) (*Job, error) {
 		if spool.Fold(j.Printer) != spool.Fold(printer) {
 			return nil, wrongState(j, "begin at printer "+spool.Quote(printer)+": it was moved")

@@ -51,6 +51,13 @@ func (k keys) parseEnded(key string) (at time.Time, id uint64, ok bool) {
 	return time.Unix(0, int64(nanos)), id, found && err1 == nil && err2 == nil
 }
 
+// parseActive reads an "active" key.
+func (k keys) parseActive(key string) (id uint64, ok bool) {
+	text, found := strings.CutPrefix(key, k.actives())
+	id, err := strconv.ParseUint(text, 16, 64)
+	return id, found && err == nil
+}
+
 // decode reads the record of a key that ends in the job's id. What no event could have
 // made is damage: believed, it would stop the whole queue from starting.
 func decode(key string, data []byte) (*Job, error) {

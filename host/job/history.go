@@ -25,8 +25,10 @@ func (q *Queue) Expire(ctx context.Context, keep Retention) (removed int, docume
 		err := q.store.Update(ctx, func(tx store.Tx) error {
 			n, docs = 0, nil
 			var err error
-			n, docs, err = q.expireBatch(tx, keep, batch)
-			return err
+			if n, docs, err = q.expireBatch(tx, keep, batch); err != nil {
+				return err
+			}
+			return q.forgetSubmissions(tx, batch)
 		})
 		removed, documents = removed+n, append(documents, docs...)
 		if err != nil || n < batch {

@@ -111,6 +111,11 @@ type Job struct {
 	// Account is who submitted it by password or certificate; Origin is the machine it came from.
 	Account string `json:"account,omitempty"`
 	Origin  string `json:"origin,omitempty"`
+	// Submission is the key under which its submitter may ask again, without making another job;
+	// empty for none.
+	Submission string `json:"submission,omitempty"`
+	// Restarts counts how often it was restarted after it had finished.
+	Restarts uint32 `json:"restarts,omitempty"`
 	// DocumentGone is set when the document has been removed.
 	DocumentGone bool `json:"document_gone,omitempty"`
 

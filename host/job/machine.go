@@ -210,6 +210,9 @@ func restart(j *Job) (*Job, error) {
 		j.Intent, j.MoveTo = IntentRestart, ""
 		return j, nil
 	}
+	if j.State.Final() {
+		j.Restarts++
+	}
 	j.rewind()
 	j.State, j.Reason, j.Faults, j.Ended, j.MayHavePrinted = Queued, "", 0, time.Time{}, false
 	return j, nil

@@ -68,11 +68,16 @@ func emptyQueue(s store.Store, spooler string, now func() time.Time) *Queue {
 }
 
 // Accept records a new job and gives it its id; when it returns, the record is durable.
-// Its documents must be durable already; only an incoming job may have none.
+// Its documents must be durable already; only an incoming job may have none. If another job
+// has its submission key, nothing is recorded and that job is given.
 func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
-	var accepted *Job
+	var accepted, known *Job
 	err := q.store.Update(ctx, func(tx store.Tx) error {
 		next := j
+		var err error
+		if known, err = q.keys.submitted(tx, j.Submission); known != nil || err != nil {
+			return err
+		}
 		id, err := q.keys.allocate(tx)
 		if err != nil {
 			return err
@@ -82,10 +87,13 @@ func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
 			next.State = Queued
 		}
 		accepted = &next
+		if err := q.keys.remember(tx, accepted); err != nil {
+			return err
+		}
 		return q.keys.save(tx, nil, accepted)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || known != nil {
+		return known, err
 	}
 	q.publish(accepted)
 	return accepted, nil

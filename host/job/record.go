@@ -22,6 +22,8 @@ import (
 //	done/ID       finished jobs, never read at start
 //	ended/TIME/ID finished jobs in order of their end, for expiry
 //	document/DOC  the job that a document on disk belongs to
+//	submission/KEY  the job that a submission with this key made
+//	submitted/TIME/KEY  those in order of their time, for expiry
 //
 // ID and TIME are 16 hexadecimal digits, so that order of bytes is order of numbers.
 type keys struct{ prefix string }
@@ -36,6 +38,11 @@ func (k keys) dones() string             { return k.prefix + "done/" }
 func (k keys) done(id uint64) string     { return k.dones() + hex(id) }
 func (k keys) endeds() string            { return k.prefix + "ended/" }
 func (k keys) document(id string) string { return k.prefix + "document/" + id }
+
+func (k keys) submission(key string) string {
+	return k.prefix + "submission/" + key
+}
+func (k keys) submitteds() string { return k.prefix + "submitted/" }
 
 func (k keys) ended(t time.Time, id uint64) string {
 	return k.endeds() + hex(uint64(t.UnixNano())) + "/" + hex(id)

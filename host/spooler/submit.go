@@ -3,9 +3,12 @@ package spooler
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
@@ -32,6 +35,22 @@ type Submission struct {
 	Document DocumentInfo
 	// Ticket is kept with the job, see job.Job.
 	Ticket []byte
+	// Key makes submissions that have the same one a single job; see SubmissionKey.
+	Key string
+}
+
+// SubmissionKey makes the key of a submission from what its caller chose; callers have each
+// their own.
+func SubmissionKey(caller, key string) (string, error) {
+	const least, most = 16, 128
+	if key == "" {
+		return "", nil
+	}
+	if len(key) < least || len(key) > most || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", spoolerr.New(spoolerr.Invalid, 0, "the idempotency key must have %d to %d printable ASCII characters", least, most)
+	}
+	sum := sha256.Sum256([]byte(caller + "\x00" + key))
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // DocumentInfo is what a submitter says of a document.
@@ -45,6 +64,11 @@ type DocumentInfo struct {
 // Submit spools a document and accepts the job: when it returns, both are durable. body
 // must fail, rather than end, when the sender breaks off; then nothing is left behind.
 func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*job.Job, error) {
+	if sub.Key != "" {
+		if known, err := s.cfg.Queue.Submitted(ctx, sub.Key); known != nil || err != nil {
+			return known, err
+		}
+	}
 	r, done, err := s.admit(sub)
 	if err != nil {
 		return nil, err
@@ -67,6 +91,10 @@ func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*
 	if err != nil {
 		s.removeDocument(ctx, part.ID)
 		return nil, err
+	}
+	if j.Document.ID != part.ID { // the same submission was faster on another way
+		s.removeDocument(ctx, part.ID)
+		return j, nil
 	}
 	s.cfg.Watcher.Accepted(time.Since(recording))
 	s.jobEvent(eventlog.JobAccepted, eventlog.Info, j, fmt.Sprintf("accepted from %s, %d bytes, for printer %s", j.User, part.Size, spool.Quote(j.Printer)), "")
@@ -119,7 +147,7 @@ func newJob(sub Submission, r record) job.Job {
 	j := job.Job{
 		Printer: r.Name, Title: sub.Title, User: sub.User, UID: sub.UID, Account: sub.Account, Origin: sub.Origin,
 		Datatype: spool.DatatypeRAW, Priority: priorityOf(sub, r), StartTime: sub.StartTime, UntilTime: sub.UntilTime,
-		NotBefore: sub.NotBefore, Copies: sub.Copies, Ticket: sub.Ticket,
+		NotBefore: sub.NotBefore, Copies: sub.Copies, Ticket: sub.Ticket, Submission: sub.Key,
 	}
 	if sub.Hold {
 		j.State, j.Reason = job.Held, "held on submission"

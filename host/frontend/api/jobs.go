@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -39,14 +40,26 @@ func (s *jobsServer) SubmitJob(stream submitStream) error {
 	if v, err := sp.Printer(h.GetPrinter()); err == nil && !c.MayPrint(v.Allow, v.Deny) {
 		return spoolerr.New(spoolerr.Denied, 0, "%s may not print to printer %s; ask an administrator of this host", c.Name, spool.Quote(v.Name))
 	}
+	key, err := spooler.SubmissionKey(fmt.Sprint(c.UID, c.Account), h.GetIdempotencyKey())
+	if err != nil {
+		return err
+	}
 	j, err := sp.Submit(stream.Context(), spooler.Submission{
-		Printer: h.GetPrinter(), Title: h.GetTitle(), User: c.Name, UID: c.UID, Datatype: h.GetDatatype(),
-		Priority: h.GetPriority(), Hold: h.GetHold(), StartTime: h.GetStartTime(), UntilTime: h.GetUntilTime(),
+		Printer: h.GetPrinter(), Title: h.GetTitle(), User: behalf(c, h.GetOnBehalfOf()), UID: c.UID, Account: c.Account, Datatype: h.GetDatatype(),
+		Priority: h.GetPriority(), Hold: h.GetHold(), StartTime: h.GetStartTime(), UntilTime: h.GetUntilTime(), Key: key,
 	}, &submitReader{stream: stream})
 	if err != nil {
 		return err
 	}
 	return stream.SendAndClose(&apiv1.SubmitJobResponse{Job: jobToProto(sp, j)})
+}
+
+// behalf names the job's user: whom the caller passes it on for is what it says.
+func behalf(c caller, person string) string {
+	if person == "" {
+		return c.Name
+	}
+	return person + " via " + c.Name
 }
 
 // submitReader gives the bytes of a submission. It ends only at the explicit end: a

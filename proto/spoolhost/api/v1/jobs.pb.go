@@ -434,10 +434,17 @@ type SubmitHeader struct {
 	// "RAW" or empty.
 	Datatype string `protobuf:"bytes,4,opt,name=datatype,proto3" json:"datatype,omitempty"`
 	// 1 to 99; 0 takes the printer's default.
-	Priority      uint32 `protobuf:"varint,5,opt,name=priority,proto3" json:"priority,omitempty"`
-	Hold          bool   `protobuf:"varint,6,opt,name=hold,proto3" json:"hold,omitempty"`
-	StartTime     uint32 `protobuf:"varint,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	UntilTime     uint32 `protobuf:"varint,8,opt,name=until_time,json=untilTime,proto3" json:"until_time,omitempty"`
+	Priority  uint32 `protobuf:"varint,5,opt,name=priority,proto3" json:"priority,omitempty"`
+	Hold      bool   `protobuf:"varint,6,opt,name=hold,proto3" json:"hold,omitempty"`
+	StartTime uint32 `protobuf:"varint,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	UntilTime uint32 `protobuf:"varint,8,opt,name=until_time,json=untilTime,proto3" json:"until_time,omitempty"`
+	// If set, 16 to 128 printable ASCII characters that the caller never uses for another document: a submission
+	// that is sent again with it is answered with the job that the first made, also after a restart of the host and
+	// for 30 days. The key is the caller's own; others may use the same.
+	IdempotencyKey string `protobuf:"bytes,9,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// The person for whom a host passes on what it has spooled. The job stays the caller's own, and is shown as
+	// "PERSON via CALLER".
+	OnBehalfOf    string `protobuf:"bytes,10,opt,name=on_behalf_of,json=onBehalfOf,proto3" json:"on_behalf_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,6 +533,20 @@ func (x *SubmitHeader) GetUntilTime() uint32 {
 		return x.UntilTime
 	}
 	return 0
+}
+
+func (x *SubmitHeader) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *SubmitHeader) GetOnBehalfOf() string {
+	if x != nil {
+		return x.OnBehalfOf
+	}
+	return ""
 }
 
 type SubmitEnd struct {
@@ -1448,7 +1469,7 @@ const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\x06header\x18\x01 \x01(\v2\x1e.spoolhost.api.v1.SubmitHeaderH\x00R\x06header\x12\x16\n" +
 	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunk\x12/\n" +
 	"\x03end\x18\x03 \x01(\v2\x1b.spoolhost.api.v1.SubmitEndH\x00R\x03endB\x06\n" +
-	"\x04part\"\xe2\x01\n" +
+	"\x04part\"\xad\x02\n" +
 	"\fSubmitHeader\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x18\n" +
 	"\aprinter\x18\x02 \x01(\tR\aprinter\x12\x14\n" +
@@ -1459,7 +1480,11 @@ const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\a \x01(\rR\tstartTime\x12\x1d\n" +
 	"\n" +
-	"until_time\x18\b \x01(\rR\tuntilTime\"\x1f\n" +
+	"until_time\x18\b \x01(\rR\tuntilTime\x12'\n" +
+	"\x0fidempotency_key\x18\t \x01(\tR\x0eidempotencyKey\x12 \n" +
+	"\fon_behalf_of\x18\n" +
+	" \x01(\tR\n" +
+	"onBehalfOf\"\x1f\n" +
 	"\tSubmitEnd\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x04R\x04size\"<\n" +
 	"\x11SubmitJobResponse\x12'\n" +

@@ -57,8 +57,10 @@ type PrinterSettings struct {
 	// clients ask for them and are refused others.
 	Formats *NameList `protobuf:"bytes,14,opt,name=formats,proto3" json:"formats,omitempty"`
 	// Who may print: users, and groups as "@NAME". Empty is everybody whom deny does not name.
-	Allow         *NameList `protobuf:"bytes,15,opt,name=allow,proto3" json:"allow,omitempty"`
-	Deny          *NameList `protobuf:"bytes,16,opt,name=deny,proto3" json:"deny,omitempty"`
+	Allow *NameList `protobuf:"bytes,15,opt,name=allow,proto3" json:"allow,omitempty"`
+	Deny  *NameList `protobuf:"bytes,16,opt,name=deny,proto3" json:"deny,omitempty"`
+	// The name of the driver that clients need; empty for none. See Drivers.
+	Driver        *string `protobuf:"bytes,17,opt,name=driver,proto3,oneof" json:"driver,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -205,6 +207,13 @@ func (x *PrinterSettings) GetDeny() *NameList {
 	return nil
 }
 
+func (x *PrinterSettings) GetDriver() string {
+	if x != nil && x.Driver != nil {
+		return *x.Driver
+	}
+	return ""
+}
+
 // NameList replaces a list; one without names clears it.
 type NameList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -273,12 +282,15 @@ type Printer struct {
 	Jobs      uint32                 `protobuf:"varint,16,opt,name=jobs,proto3" json:"jobs,omitempty"`
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// The longest that one document may hold a port; 0 is without limit.
-	JobLimit      *durationpb.Duration `protobuf:"bytes,18,opt,name=job_limit,json=jobLimit,proto3" json:"job_limit,omitempty"`
-	Accepting     bool                 `protobuf:"varint,19,opt,name=accepting,proto3" json:"accepting,omitempty"`
-	HoldNewJobs   bool                 `protobuf:"varint,20,opt,name=hold_new_jobs,json=holdNewJobs,proto3" json:"hold_new_jobs,omitempty"`
-	Formats       []string             `protobuf:"bytes,21,rep,name=formats,proto3" json:"formats,omitempty"`
-	Allow         []string             `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
-	Deny          []string             `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
+	JobLimit    *durationpb.Duration `protobuf:"bytes,18,opt,name=job_limit,json=jobLimit,proto3" json:"job_limit,omitempty"`
+	Accepting   bool                 `protobuf:"varint,19,opt,name=accepting,proto3" json:"accepting,omitempty"`
+	HoldNewJobs bool                 `protobuf:"varint,20,opt,name=hold_new_jobs,json=holdNewJobs,proto3" json:"hold_new_jobs,omitempty"`
+	Formats     []string             `protobuf:"bytes,21,rep,name=formats,proto3" json:"formats,omitempty"`
+	Allow       []string             `protobuf:"bytes,22,rep,name=allow,proto3" json:"allow,omitempty"`
+	Deny        []string             `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
+	Driver      string               `protobuf:"bytes,24,opt,name=driver,proto3" json:"driver,omitempty"`
+	// Another number after each change of the printer or its data.
+	ChangeId      uint32 `protobuf:"varint,25,opt,name=change_id,json=changeId,proto3" json:"change_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -472,6 +484,20 @@ func (x *Printer) GetDeny() []string {
 		return x.Deny
 	}
 	return nil
+}
+
+func (x *Printer) GetDriver() string {
+	if x != nil {
+		return x.Driver
+	}
+	return ""
+}
+
+func (x *Printer) GetChangeId() uint32 {
+	if x != nil {
+		return x.ChangeId
+	}
+	return 0
 }
 
 type AddPrinterRequest struct {
@@ -1247,7 +1273,7 @@ var File_spoolhost_api_v1_printers_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\n" +
-	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x06\n" +
+	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x06\n" +
 	"\x0fPrinterSettings\x12\x14\n" +
 	"\x05ports\x18\x01 \x03(\tR\x05ports\x12\x1d\n" +
 	"\acomment\x18\x02 \x01(\tH\x00R\acomment\x88\x01\x01\x12\x1f\n" +
@@ -1268,7 +1294,8 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"R\vholdNewJobs\x88\x01\x01\x124\n" +
 	"\aformats\x18\x0e \x01(\v2\x1a.spoolhost.api.v1.NameListR\aformats\x120\n" +
 	"\x05allow\x18\x0f \x01(\v2\x1a.spoolhost.api.v1.NameListR\x05allow\x12.\n" +
-	"\x04deny\x18\x10 \x01(\v2\x1a.spoolhost.api.v1.NameListR\x04denyB\n" +
+	"\x04deny\x18\x10 \x01(\v2\x1a.spoolhost.api.v1.NameListR\x04deny\x12\x1b\n" +
+	"\x06driver\x18\x11 \x01(\tH\vR\x06driver\x88\x01\x01B\n" +
 	"\n" +
 	"\b_commentB\v\n" +
 	"\t_locationB\t\n" +
@@ -1281,9 +1308,10 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\x12_keep_printed_jobsB\f\n" +
 	"\n" +
 	"_acceptingB\x10\n" +
-	"\x0e_hold_new_jobs\" \n" +
+	"\x0e_hold_new_jobsB\t\n" +
+	"\a_driver\" \n" +
 	"\bNameList\x12\x14\n" +
-	"\x05names\x18\x01 \x03(\tR\x05names\"\xc2\x05\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"\xf7\x05\n" +
 	"\aPrinter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x14\n" +
@@ -1311,7 +1339,9 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\rhold_new_jobs\x18\x14 \x01(\bR\vholdNewJobs\x12\x18\n" +
 	"\aformats\x18\x15 \x03(\tR\aformats\x12\x14\n" +
 	"\x05allow\x18\x16 \x03(\tR\x05allow\x12\x12\n" +
-	"\x04deny\x18\x17 \x03(\tR\x04deny\"\x80\x01\n" +
+	"\x04deny\x18\x17 \x03(\tR\x04deny\x12\x16\n" +
+	"\x06driver\x18\x18 \x01(\tR\x06driver\x12\x1b\n" +
+	"\tchange_id\x18\x19 \x01(\rR\bchangeId\"\x80\x01\n" +
 	"\x11AddPrinterRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12=\n" +

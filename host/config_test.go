@@ -76,6 +76,7 @@ func TestConfigErrors(t *testing.T) {
 		"\nlisten = \"unix:x\"":                           "list of string",
 		"\ncall_timeout = \"30\"":                         "call_timeout",
 		"\nresource_timeout = \"-3m\"":                    "resource_timeout",
+		"\nipp { rate = -1 }":                             "rate",
 		"\nkill_grace = \"0s\"":                           "kill_grace",
 		"\nlocal_directories = [\"relative\"]":            "relative",
 		"\nregistry_limit = 0":                            "registry_limit",

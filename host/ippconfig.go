@@ -19,6 +19,7 @@ type ippFile struct {
 	Connections *int     `hcl:"connections"`
 	MaxDocument *int64   `hcl:"max_document"`
 	Silence     *string  `hcl:"silence"`
+	Rate        *float64 `hcl:"rate"`
 	Discovery   *bool    `hcl:"discovery"`
 	TLS         *tlsFile `hcl:"tls,block"`
 }
@@ -56,6 +57,9 @@ func (f *ippFile) apply(to *IPP, at places) error {
 	if to.Limits.Document < 0 || to.Limits.Connections < 0 {
 		return spoolerr.New(spoolerr.Invalid, 0, "%s: ipp: connections and max_document must be positive numbers", at.of("ipp.connections"))
 	}
+	if err := f.applyRate(to, at); err != nil {
+		return err
+	}
 	var silence time.Duration
 	if err := setDuration(&silence, f.Silence, at.of("ipp.silence"), "silence"); err != nil {
 		return err
@@ -63,6 +67,19 @@ func (f *ippFile) apply(to *IPP, at places) error {
 	to.Limits.Silence = silence
 	if err := to.check(); err != nil {
 		return spoolerr.Wrap(err, "%s", at.of("ipp.listen"))
+	}
+	return nil
+}
+
+// applyRate reads the limit of requests, where 0 is none.
+func (f *ippFile) applyRate(to *IPP, at places) error {
+	set(&to.Limits.Rate, f.Rate)
+	switch {
+	case f.Rate == nil:
+	case *f.Rate == 0:
+		to.Limits.Rate = -1
+	case !(*f.Rate > 0):
+		return spoolerr.New(spoolerr.Invalid, 0, "%s: ipp: rate must be a number of requests a second, or 0 for no limit", at.of("ipp.rate"))
 	}
 	return nil
 }

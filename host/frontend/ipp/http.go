@@ -58,7 +58,7 @@ func (s *Server) refuse(hr *http.Request) (status int, text string) {
 	addr, _ := netip.ParseAddrPort(hr.RemoteAddr)
 	kind, _, _ := mime.ParseMediaType(hr.Header.Get("Content-Type"))
 	switch {
-	case !s.rates.allow(addr.Addr().Unmap()):
+	case s.tooMany(addr.Addr().Unmap()):
 		return http.StatusTooManyRequests, "too many requests; try again later"
 	case hr.Header.Get("Origin") != "":
 		return http.StatusForbidden, "requests of web pages are not answered"
@@ -72,6 +72,13 @@ func (s *Server) refuse(hr *http.Request) (status int, text string) {
 		return http.StatusUnsupportedMediaType, "the content type must be " + goipp.ContentType
 	}
 	return 0, ""
+}
+
+// tooMany takes one request from an address's share. This machine's own programs have no
+// share: a proxy or a spooler on it speaks for many, and a local program that floods can do
+// worse by other means.
+func (s *Server) tooMany(from netip.Addr) bool {
+	return s.limits.Rate > 0 && !from.IsLoopback() && !s.rates.allow(from)
 }
 
 // ownNames are the names of this host, folded.

@@ -69,7 +69,8 @@ type Limits struct {
 	Header, Idle, Silence time.Duration
 	// Document is the most bytes of a document, after unpacking; 0 is without limit.
 	Document int64
-	// Rate is how many requests one address may make in a second, in the long run.
+	// Rate is how many requests one address of the network may make in a second, in the long
+	// run; negative is without limit. This machine's own addresses are not limited.
 	Rate float64
 }
 
@@ -87,7 +88,7 @@ func (l Limits) withDefaults() Limits {
 	if l.Silence > 0 {
 		d.Silence = l.Silence
 	}
-	if l.Rate > 0 {
+	if l.Rate != 0 {
 		d.Rate = l.Rate
 	}
 	d.Document = l.Document

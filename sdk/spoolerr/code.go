@@ -9,6 +9,7 @@ type Code uint32
 const (
 	CodeSuccess            Code = 0
 	CodeFileNotFound       Code = 2
+	CodePathNotFound       Code = 3
 	CodeAccessDenied       Code = 5
 	CodeInvalidHandle      Code = 6
 	CodeNotEnoughMemory    Code = 8
@@ -42,16 +43,19 @@ const (
 	CodeConnectionRefused  Code = 1225
 	CodeTimeout            Code = 1460
 
+	CodeDriverAlreadyInstalled       Code = 1795
 	CodeUnknownPort                  Code = 1796
 	CodeUnknownPrinterDriver         Code = 1797
 	CodeInvalidPriority              Code = 1800
 	CodeInvalidPrinterName           Code = 1801
 	CodePrinterAlreadyExists         Code = 1802
 	CodeInvalidDatatype              Code = 1804
+	CodeInvalidEnvironment           Code = 1805
 	CodeInvalidTime                  Code = 1901
 	CodePrinterDeleted               Code = 1905
 	CodeInvalidPrinterState          Code = 1906
 	CodeUnknownPrintMonitor          Code = 3000
+	CodePrinterDriverInUse           Code = 3001
 	CodeSpoolFileNotFound            Code = 3002
 	CodeNoStartDoc                   Code = 3003
 	CodePrintMonitorAlreadyInstalled Code = 3006

@@ -36,12 +36,18 @@ const (
 	ServiceMonitorV1 = "spoolhost.monitor.v1.PrintMonitor"
 	ServiceMonitorV2 = "spoolhost.monitor.v2.PrintMonitor"
 	ServiceMonitorUI = "spoolhost.monitorui.v1.MonitorUI"
+
+	ServicePointPrintV1 = "spoolhost.pointprint.v1.PointAndPrint"
+	ServiceDriverV1     = "spoolhost.driver.v1.PrinterDriver"
 )
 
-// Kinds of modules in Describe: a port monitor server, and its user interface.
+// Kinds of modules in Describe: a port monitor server, its user interface, a Point and Print
+// module, a printer driver's event module.
 const (
-	KindMonitor   = "monitor"
-	KindMonitorUI = "monitorui"
+	KindMonitor    = "monitor"
+	KindMonitorUI  = "monitorui"
+	KindPointPrint = "pointprint"
+	KindDriver     = "driver"
 )
 
 // Limits that both sides keep.

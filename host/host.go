@@ -161,19 +161,11 @@ func (h *Host) corrupt(key string, err error) {
 // sweep removes documents that no job has: their submission was cut off by the death of
 // the host, and its sender was never told of success.
 func (h *Host) sweep(ctx context.Context, queue *job.Queue) error {
-	var failed error
-	removed, err := h.docs.Sweep(ctx, func(id string) bool {
-		has, err := queue.HasDocument(ctx, id)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			return true
-		}
-		return has
-	})
+	removed, err := h.docs.Sweep(ctx, queue.Documents(ctx))
 	if removed > 0 {
 		h.cfg.Logger.Info("removed what unfinished submissions left", "documents", removed)
 	}
-	return errors.Join(err, failed)
+	return err
 }
 
 // Ready is closed when the host answers and every monitor has been started or has failed.

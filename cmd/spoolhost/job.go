@@ -99,7 +99,7 @@ func showJob(b *strings.Builder, j *apiv1.Job, o output) {
 		s.add("caution", "it may be on paper already, although it is not recorded as printed")
 	}
 	s.add("size", exactSize(j.GetSize()))
-	s.add("sha-256", j.GetSha256())
+	s.add("digest", j.GetDigest())
 	s.add("datatype", j.GetDatatype())
 	s.add("priority", fmt.Sprint(j.GetPriority()))
 	s.add("prints", timeRange(j.GetStartTime(), j.GetUntilTime()))

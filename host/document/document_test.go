@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"go.uber.org/goleak"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -80,14 +82,14 @@ func wants(t testing.TB, err error, kind spoolerr.Kind, code spoolerr.Code) {
 func TestRoundTrip(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "documents")
 	s := open(t, dir, Options{})
-	for _, size := range []int{0, 1, 10_000, bufferLen, 3*bufferLen + 1} {
+	for _, size := range []int{0, 1, 10_000, smallLen, smallLen + 1, maxSmall, maxSmall + 1, 3*bufferLen + 1, writeOutLen + 1} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			data := bytes.Repeat([]byte("spoolhost "), size/10+1)[:size]
 			w, err := s.Create(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			n, err := io.Copy(w, iotest.OneByteReader(bytes.NewReader(data)))
+			n, err := io.Copy(w, iotest.HalfReader(bytes.NewReader(data)))
 			if n != int64(size) || w.Size() != n || err != nil {
 				t.Fatalf("copied %d, %v", n, err)
 			}
@@ -95,14 +97,13 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum := sha256.Sum256(data)
-			if ref.ID != w.ID() || ref.Size != n || ref.SHA256 != hex.EncodeToString(sum[:]) {
+			if ref.Size != n || ref.Digest != fmt.Sprintf("xxh64:%016x", xxhash.Sum64(data)) {
 				t.Errorf("ref %+v", ref)
 			}
 			checkRead(t, s, ref, data)
 		})
 	}
-	for name, want := range map[string]fs.FileMode{dir: fs.ModeDir | 0o700, filepath.Join(dir, files(t, s)[0]): 0o600} {
+	for name, want := range map[string]fs.FileMode{dir: fs.ModeDir | 0o700, filepath.Join(dir, files(t, s)[0]): 0o600, filepath.Join(dir, files(t, s)[1]): 0o600} {
 		if info, err := os.Stat(name); err != nil || info.Mode() != want {
 			t.Errorf("%s has the mode %v, %v", name, info.Mode(), err)
 		}
@@ -127,8 +128,14 @@ func checkRead(t *testing.T, s *Store, ref Ref, data []byte) {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(io.NewSectionReader(d, 0, d.Size()))
-	if !bytes.Equal(got, data) || err != nil || d.Offset() != 0 || d.File() == nil {
+	if !bytes.Equal(got, data) || err != nil {
 		t.Errorf("read %d bytes, %v", len(got), err)
+	}
+	if alone := len(data) > maxSmall; alone != (d.File() != nil) {
+		t.Errorf("a document of %d bytes has a file of its own: %v", len(data), !alone)
+	}
+	if n, err := d.ReadAt(make([]byte, 2), d.Size()-1); n > 1 || !errors.Is(err, io.EOF) {
+		t.Errorf("beyond the end %d bytes were read, %v", n, err)
 	}
 	if err := errors.Join(d.Close(), d.Close()); err != nil {
 		t.Error(err)
@@ -178,10 +185,10 @@ func TestDoneContext(t *testing.T) {
 	cancel()
 	_, err = w.Commit(done)
 	wants(t, err, spoolerr.Cancelled, spoolerr.CodeCancelled)
-	ref := submit(t, s, []byte("abc"))
+	ref := submit(t, s, long("abc"))
 	_, create := s.Create(done)
 	_, read := s.Open(done, ref)
-	_, sweep := s.Sweep(done, func(string) bool { return false })
+	_, sweep := s.Sweep(done, only(ref))
 	for _, err := range []error{create, read, s.Verify(done, ref), s.Remove(done, ref.ID), sweep} {
 		wants(t, err, spoolerr.Cancelled, spoolerr.CodeCancelled)
 	}
@@ -192,9 +199,9 @@ func TestDoneContext(t *testing.T) {
 
 func TestDamage(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
-	ref := submit(t, s, []byte("some document"))
+	ref := submit(t, s, long("some document"))
 	name := filepath.Join(s.dir, ref.ID)
-	if err := os.WriteFile(name, []byte("same document"), 0o600); err != nil {
+	if err := os.WriteFile(name, long("same document"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	err := s.Verify(t.Context(), ref)
@@ -226,6 +233,19 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestOldDigest: records of hosts that noted SHA-256 stay readable.
+func TestOldDigest(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	ref := submit(t, s, []byte("of an older host"))
+	sum := sha256.Sum256([]byte("of an older host"))
+	ref.Digest, ref.SHA256 = "", hex.EncodeToString(sum[:])
+	if err := s.Verify(t.Context(), ref); err != nil {
+		t.Error(err)
+	}
+	ref.SHA256 = strings.Repeat("0", 64)
+	wants(t, s.Verify(t.Context(), ref), spoolerr.Corrupt, spoolerr.CodeInvalidData)
+}
+
 func TestBadIDs(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "documents"), Options{})
 	outside := filepath.Join(filepath.Dir(s.dir), "secret")
@@ -233,7 +253,9 @@ func TestBadIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"", ".", "..", "../secret", outside, strings.Repeat("A", 32), strings.Repeat("a", 31),
-		strings.Repeat("a", 33), strings.Repeat("a", 31) + "/", strings.Repeat("a", 27) + ".part", strings.Repeat("a", 31) + "\x00"} {
+		strings.Repeat("a", 33), strings.Repeat("a", 31) + "/", strings.Repeat("a", 27) + ".part", strings.Repeat("a", 31) + "\x00",
+		strings.Repeat("a", 32) + "-0", strings.Repeat("a", 32) + "-0-10/", strings.Repeat("a", 32) + "--1-1", "../" + strings.Repeat("a", 29) + "-0-1",
+		strings.Repeat("a", 32) + "-00-1", strings.Repeat("a", 32) + "-0-fffffff", strings.Repeat("a", 32) + "-fffffff-1"} {
 		_, err := s.Open(t.Context(), Ref{ID: id})
 		wants(t, err, spoolerr.Invalid, spoolerr.CodeInvalidParameter)
 		wants(t, s.Remove(t.Context(), id), spoolerr.Invalid, spoolerr.CodeInvalidParameter)
@@ -247,34 +269,59 @@ func TestBadIDs(t *testing.T) {
 	}
 }
 
+// long gives a document that gets a file of its own.
+func long(text string) []byte { return append(make([]byte, maxSmall), text...) }
+
+// only gives the ids of live documents as Sweep wants them.
+func only(refs ...Ref) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, r := range refs {
+			if !yield(r.ID, nil) {
+				return
+			}
+		}
+	}
+}
+
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	earlier := open(t, dir, Options{})
-	kept, orphan := submit(t, earlier, []byte("kept")), submit(t, earlier, []byte("orphan"))
+	kept, orphan := submit(t, earlier, long("kept")), submit(t, earlier, long("orphan"))
 	unended, err := earlier.Create(t.Context())
+	if err == nil {
+		_, err = unended.Write(long("unended"))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = unended.Abort() }()
-	if err := os.WriteFile(filepath.Join(dir, "README"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	ofOldHost := strings.Repeat("a", 32) + unfinished
+	for _, name := range []string{"README", ofOldHost} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	keep := func(id string) bool { return id == kept.ID }
-
 	patient := open(t, dir, Options{Grace: time.Hour})
-	if n, err := patient.Sweep(t.Context(), keep); n != 0 || err != nil {
+	if n, err := patient.Sweep(t.Context(), only(kept)); n != 0 || err != nil {
 		t.Errorf("within the grace %d were removed, %v", n, err)
 	}
 	s := open(t, dir, Options{})
-	fresh := submit(t, s, []byte("of this life"))
+	fresh := submit(t, s, long("of this life"))
 	w, err := s.Create(t.Context())
+	if err == nil {
+		_, err = w.Write(long("under way"))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Sweep(t.Context(), keep); n != 2 || err != nil {
+	oops := errors.New("oops")
+	if n, err := s.Sweep(t.Context(), func(yield func(string, error) bool) { yield("", oops) }); n != 0 || !errors.Is(err, oops) {
+		t.Errorf("without knowing what is live %d were removed, %v", n, err)
+	}
+	if n, err := s.Sweep(t.Context(), only(kept)); n != 3 || err != nil {
 		t.Errorf("%d were removed, %v", n, err)
 	}
-	want := []string{"README", kept.ID, fresh.ID, w.ID() + unfinished}
+	want := []string{"README", kept.ID, fresh.ID, w.name}
 	slices.Sort(want)
 	if left := files(t, s); !slices.Equal(left, want) {
 		t.Errorf("left %q, want %q; the orphan is %s", left, want, orphan.ID)
@@ -314,7 +361,7 @@ func TestManyWriters(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := len(files(t, s)); n != len(refs) {
+	if n := len(files(t, s)); n != 1 {
 		t.Errorf("%d files", n)
 	}
 }

@@ -58,6 +58,9 @@ func fillUp(dir string, size int64) error {
 	if _, err = w.Commit(ctx); !errors.Is(err, spoolerr.NoSpace) {
 		return fmt.Errorf("commit after a failed write: %w", err)
 	}
+	if err := w.Abort(); err != nil {
+		return err
+	}
 	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
 		return fmt.Errorf("left behind: %v, %w", left, err)
 	}
@@ -107,6 +110,14 @@ type failingFile struct {
 	write, sync, close error
 }
 
+func (f failingFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.write == nil {
+		return f.file.WriteAt(p, off)
+	}
+	n, _ := f.file.WriteAt(p[:len(p)/2], off)
+	return n, f.write
+}
+
 func (f failingFile) Write(p []byte) (int, error) {
 	if f.write == nil {
 		return f.file.Write(p)
@@ -137,35 +148,36 @@ func TestFailingFile(t *testing.T) {
 		"write full":  {func(f file) file { return failingFile{file: f, write: full} }, nil, spoolerr.NoSpace, spoolerr.CodeNoSpoolSpace},
 		"sync full":   {func(f file) file { return failingFile{file: f, sync: full} }, nil, spoolerr.NoSpace, spoolerr.CodeNoSpoolSpace},
 		"sync quota":  {func(f file) file { return failingFile{file: f, sync: quota} }, nil, spoolerr.NoSpace, spoolerr.CodeNoSpoolSpace},
-		"close full":  {func(f file) file { return failingFile{file: f, close: full} }, nil, spoolerr.NoSpace, spoolerr.CodeNoSpoolSpace},
 		"sync broken": {func(f file) file { return failingFile{file: f, sync: broken} }, nil, spoolerr.Unavailable, spoolerr.CodeNotConnected},
 		"dir full":    {func(f file) file { return f }, full, spoolerr.NoSpace, spoolerr.CodeNoSpoolSpace},
 		"dir broken":  {func(f file) file { return f }, broken, spoolerr.Unavailable, spoolerr.CodeNotConnected},
 	}
 	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			s := open(t, t.TempDir(), Options{})
-			real, syncDir := s.create, s.sync.fn
-			s.create = func(id string) (file, error) {
-				f, err := real(id)
-				return c.make(f), err
-			}
-			if c.dir != nil {
-				s.sync.fn = func() error { return c.dir }
-			}
-			w, err := s.Create(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, _ = w.ReadFrom(bytes.NewReader(make([]byte, 1000)))
-			_, err = w.Commit(t.Context())
-			wants(t, err, c.kind, c.code)
-			if left := files(t, s); len(left) > 0 || len(s.live) > 0 {
-				t.Errorf("left behind: %q, %v", left, s.live)
-			}
-			s.create, s.sync.fn = real, syncDir
-			submit(t, s, []byte("goes on"))
-		})
+		for _, size := range []int{1000, maxSmall + 1000} {
+			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
+				s := open(t, t.TempDir(), Options{})
+				real, syncDir := s.create, s.sync.fn
+				s.create = func(id string) (file, error) {
+					f, err := real(id)
+					return c.make(f), err
+				}
+				if c.dir != nil {
+					s.sync.fn = func() error { return c.dir }
+				}
+				w, err := s.Create(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = w.ReadFrom(bytes.NewReader(make([]byte, size)))
+				_, err = w.Commit(t.Context())
+				wants(t, err, c.kind, c.code)
+				if left := files(t, s); len(left) > 0 || len(s.live) > 0 {
+					t.Errorf("left behind: %q, %v", left, s.live)
+				}
+				s.create, s.sync.fn = real, syncDir
+				submit(t, s, []byte("goes on"))
+			})
+		}
 	}
 }
 

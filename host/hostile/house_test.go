@@ -212,7 +212,7 @@ func (h *house) state() state {
 	return state{
 		goroutines: runtime.NumGoroutine(), files: entries("/proc/self/fd"), children: len(processes(func(p proc) bool { return p.parent == os.Getpid() })),
 		runtime: entries(filepath.Join(h.dir, "data", "run")), records: entries(filepath.Join(h.dir, "data", "modules")),
-		documents: entries(filepath.Join(h.dir, "data", "documents")),
+		documents: len(hosttest.Documents(filepath.Join(h.dir, "data", "documents"))),
 	}
 }
 

@@ -2,11 +2,11 @@ package job
 
 import (
 	"context"
-	"errors"
+	"iter"
+	"strings"
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/store"
-	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 // Retention says how long finished jobs are kept.
@@ -87,19 +87,29 @@ func (q *Queue) drop(tx store.Tx, endedKey string) (documents []string, err erro
 	return documents, tx.Delete(q.keys.done(id))
 }
 
-// HasDocument says whether a job refers to the document, for the sweep at start.
-func (q *Queue) HasDocument(ctx context.Context, id string) (bool, error) {
-	err := q.store.View(ctx, func(tx store.Tx) error {
-		_, err := tx.Get(q.keys.document(id))
-		return err
-	})
-	switch {
-	case errors.Is(err, spoolerr.NotFound):
-		return false, nil
-	case errors.Is(err, spoolerr.Corrupt):
-		return true, nil // when in doubt, keep
+// Documents ranges over the ids of all documents that a job refers to, for the sweep at
+// start. A damaged record still names its document: when in doubt, keep.
+func (q *Queue) Documents(ctx context.Context) iter.Seq2[string, error] {
+	const page = 1024
+	prefix := q.keys.document("")
+	return func(yield func(string, error) bool) {
+		for after := ""; ; {
+			items, err := q.page(ctx, prefix, after, page)
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, item := range items {
+				if !yield(strings.TrimPrefix(item.Key, prefix), nil) {
+					return
+				}
+			}
+			if len(items) < page {
+				return
+			}
+			after = items[len(items)-1].Key
+		}
 	}
-	return err == nil, err
 }
 
 // Interrupted lists the jobs that were printing when the queue was last closed or lost.

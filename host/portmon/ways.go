@@ -28,11 +28,8 @@ type filePort interface {
 	WriteRange(ctx context.Context, offset, n int64) (int64, error)
 }
 
-// filed is a document that lies in a file.
-type filed interface {
-	File() *os.File
-	Offset() int64
-}
+// filed is a document that may lie in a file of its own; else File gives nil.
+type filed interface{ File() *os.File }
 
 // together prints a small document in one call; over says that nothing is left to do. A
 // device that did not take all of it gets the rest like that of any other document.
@@ -76,7 +73,7 @@ func (w *printing) start(ctx context.Context) error {
 		if !takes || !has {
 			return w.port.port.StartDoc(ctx, w.doc)
 		}
-		w.byFile, err = port.StartDocument(ctx, w.doc, doc.File(), doc.Offset())
+		w.byFile, err = port.StartDocument(ctx, w.doc, doc.File(), 0)
 		return err
 	})
 	w.started = err == nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -240,7 +241,9 @@ func TestDamagedDocument(t *testing.T) {
 	n.port("A", "to", dev.to())
 	n.printer("p", "A")
 	n.ok(n.node().PausePrinter(t.Context(), "p"))
-	flipped, cut, gone, good := n.submit("p", paper("1", 1000)), n.submit("p", paper("2", 1000)), n.submit("p", paper("3", 1000)), n.submit("p", paper("4", 1000))
+	const long = 300_000 // so that it has a file of its own
+	flipped, cut, gone, good := n.submit("p", paper("1", long)), n.submit("p", paper("2", long)), n.submit("p", paper("3", long)), n.submit("p", paper("4", 1000))
+	small := n.submit("p", paper("5", 1000))
 	file := func(id uint64) string { return filepath.Join(n.dir, "data", "documents", n.job(id).Document.ID) }
 	data, err := os.ReadFile(file(flipped))
 	n.ok(err)
@@ -248,10 +251,11 @@ func TestDamagedDocument(t *testing.T) {
 	n.ok(os.WriteFile(file(flipped), data, 0o600))
 	n.ok(os.Truncate(file(cut), 10))
 	n.ok(os.Remove(file(gone)))
+	n.damageSegment(small)
 	n.restart()
 	n.ok(n.node().ResumePrinter(t.Context(), "p"))
 	n.printed(good)
-	for id, why := range map[uint64]string{flipped: "hash is wrong", cut: "10 bytes instead of", gone: "missing"} {
+	for id, why := range map[uint64]string{flipped: "hash is wrong", cut: "its file has 10", gone: "missing", small: "hash is wrong"} {
 		if j := n.state(id, job.Failed); !strings.Contains(j.Reason, why) {
 			t.Errorf("%q does not say %q", j.Reason, why)
 		}
@@ -263,6 +267,19 @@ func TestDamagedDocument(t *testing.T) {
 	n.until("documents are removed", func() bool { return len(n.documents()) == 0 })
 }
 
+// damageSegment changes a byte of a small document, which lies among others.
+func (n *node) damageSegment(id uint64) {
+	n.Helper()
+	segment, rest, _ := strings.Cut(n.job(id).Document.ID, "-")
+	from, _, _ := strings.Cut(rest, "-")
+	offset, err := strconv.ParseInt(from, 16, 64)
+	n.ok(err)
+	f, err := os.OpenFile(filepath.Join(n.dir, "data", "documents", segment+".segment"), os.O_WRONLY, 0)
+	n.ok(err)
+	_, err = f.WriteAt([]byte{0}, offset+500)
+	n.ok(errors.Join(err, f.Close()))
+}
+
 func TestLeftOversAreSwept(t *testing.T) {
 	n := boot(t, nil)
 	n.halt()
@@ -270,7 +287,7 @@ func TestLeftOversAreSwept(t *testing.T) {
 	n.ok(err)
 	w, err := docs.Create(t.Context())
 	n.ok(err)
-	_, err = w.Write([]byte("never accepted"))
+	_, err = w.Write(paper("never accepted", 300_000))
 	n.ok(err)
 	_, err = w.Commit(t.Context())
 	n.ok(errors.Join(err, docs.Close()))

@@ -82,7 +82,7 @@ func TestIncomingEnds(t *testing.T) {
 	}
 
 	held := n.create(spooler.Submission{Printer: "hall", Hold: true})
-	n.add(held, paper("held", 10), true)
+	n.add(held, paper("held", 300_000), true)
 	n.state(held, job.Held)
 
 	on := true
@@ -97,7 +97,7 @@ func TestIncomingEnds(t *testing.T) {
 	n.state(held, job.Held) // by its submitter, not by the printer
 
 	cancelled := n.create(spooler.Submission{Printer: "hall"})
-	n.add(cancelled, paper("gone", 10), false)
+	n.add(cancelled, paper("gone", 300_000), false)
 	n.ok(n.node().CancelJob(t.Context(), cancelled, "bob"))
 	n.until("its document is removed", func() bool { return len(n.documents()) == 1 })
 }

@@ -269,14 +269,7 @@ func (n *node) kill() {
 
 // documents names the files in the documents' directory.
 func (n *node) documents() []string {
-	n.Helper()
-	entries, err := os.ReadDir(filepath.Join(n.dir, "data", "documents"))
-	n.ok(err)
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
+	return hosttest.Documents(filepath.Join(n.dir, "data", "documents"))
 }
 
 // sink is a device, with a gate that holds documents back while it is shut.

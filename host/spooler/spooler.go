@@ -172,6 +172,9 @@ func (s *Spooler) housekeeping(ctx context.Context) {
 	for {
 		s.expire(ctx)
 		s.abandonIdle(ctx)
+		if err := s.cfg.Documents.Trim(); err != nil {
+			s.cfg.Logger.Warn("cannot give space back", "error", err)
+		}
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -255,7 +255,5 @@ func (b *bench) until(what string, ok func() bool) {
 }
 
 func (b *bench) documents() int {
-	entries, err := os.ReadDir(filepath.Join(b.dir, "documents"))
-	b.must(err)
-	return len(entries)
+	return len(hosttest.Documents(filepath.Join(b.dir, "documents")))
 }

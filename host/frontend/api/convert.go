@@ -24,7 +24,7 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 	p := &apiv1.Job{
 		Id: j.ID, Spooler: sp.Name(), Printer: j.Printer, Title: j.Title, User: j.User, State: string(j.State),
-		Reason: j.Reason, Size: uint64(j.Size()), Sha256: j.Document.SHA256, Datatype: j.Datatype,
+		Reason: j.Reason, Size: uint64(j.Size()), Sha256: j.Document.SHA256, Digest: digest(j), Datatype: j.Datatype,
 		Priority: j.Priority, StartTime: j.StartTime, UntilTime: j.UntilTime, SubmittedAt: stamp(j.Submitted),
 		EndedAt: stamp(j.Ended), MayHavePrinted: j.MayHavePrinted,
 	}
@@ -44,6 +44,14 @@ func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 		})
 	}
 	return p
+}
+
+// digest is what the job's document is known by.
+func digest(j *job.Job) string {
+	if j.Document.Digest == "" && j.Document.SHA256 != "" {
+		return "sha256:" + j.Document.SHA256
+	}
+	return j.Document.Digest
 }
 
 func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {

@@ -86,7 +86,7 @@ func TestClientDisappears(t *testing.T) {
 	stream, err := b.jobs(ann).SubmitJob(ctx)
 	b.must(err)
 	b.must(stream.Send(header("p")))
-	b.must(stream.Send(chunk("half a document")))
+	b.must(stream.Send(chunk(strings.Repeat("half a document", 40_000))))
 	b.until("the document is being spooled", func() bool { return b.documents() == 1 })
 	cancel()
 	b.until("nothing is left", func() bool { return b.documents() == 0 })

@@ -10,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp/attr"
+	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 )
@@ -103,8 +103,7 @@ func (b *bench) nothingLeft(jobs int) {
 	}
 	deadline := time.Now().Add(patience)
 	for {
-		left, err := os.ReadDir(filepath.Join(b.dir, "data", "documents"))
-		b.ok(err)
+		left := hosttest.Documents(filepath.Join(b.dir, "data", "documents"))
 		if len(left) == 0 {
 			return
 		}
@@ -120,14 +119,14 @@ func TestBrokenOff(t *testing.T) {
 	b := newBench(t, nil)
 	head, err := b.request(goipp.OpPrintJob).EncodeBytes()
 	b.ok(err)
-	for _, rest := range []string{"Content-Length: 1000000\r\n\r\n" + string(head) + "half a document", "Transfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n", len(head), head)} {
+	half := strings.Repeat("half a document", 40_000)
+	for _, rest := range []string{"Content-Length: 1000000\r\n\r\n" + string(head) + half, "Transfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n", len(head)+len(half), string(head)+half)} {
 		c, err := net.Dial("tcp", b.addr)
 		b.ok(err)
 		_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/ipp\r\n"+rest)
 		b.ok(err)
 		b.until("the document is begun", func() bool {
-			left, _ := os.ReadDir(filepath.Join(b.dir, "data", "documents"))
-			return len(left) > 0
+			return len(hosttest.Documents(filepath.Join(b.dir, "data", "documents"))) > 0
 		})
 		b.ok(c.Close())
 		b.nothingLeft(0)

@@ -35,7 +35,7 @@ type Job struct {
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Bytes.
 	Size uint64 `protobuf:"varint,8,opt,name=size,proto3" json:"size,omitempty"`
-	// SHA-256 of the document, in hex.
+	// SHA-256 of the document, in hex, where the host has it: of documents that an older version took.
 	Sha256   string `protobuf:"bytes,9,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	Datatype string `protobuf:"bytes,10,opt,name=datatype,proto3" json:"datatype,omitempty"`
 	Priority uint32 `protobuf:"varint,11,opt,name=priority,proto3" json:"priority,omitempty"`
@@ -47,8 +47,11 @@ type Job struct {
 	Attempts    []*Attempt             `protobuf:"bytes,16,rep,name=attempts,proto3" json:"attempts,omitempty"`
 	// True when an attempt may have put the whole document on paper although it is not recorded as printed.
 	MayHavePrinted bool `protobuf:"varint,17,opt,name=may_have_printed,json=mayHavePrinted,proto3" json:"may_have_printed,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the host knows the document by again: the name of a hash, a colon, and its sum in hex, such as
+	// "xxh64:0123456789abcdef" (what xxhsum prints).
+	Digest        string `protobuf:"bytes,18,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
@@ -198,6 +201,13 @@ func (x *Job) GetMayHavePrinted() bool {
 		return x.MayHavePrinted
 	}
 	return false
+}
+
+func (x *Job) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
 }
 
 type Attempt struct {
@@ -1428,7 +1438,7 @@ var File_spoolhost_api_v1_jobs_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\n" +
-	"\x1bspoolhost/api/v1/jobs.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x04\n" +
+	"\x1bspoolhost/api/v1/jobs.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x04\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x18\n" +
@@ -1449,7 +1459,8 @@ const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\fsubmitted_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vsubmittedAt\x125\n" +
 	"\bended_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x125\n" +
 	"\battempts\x18\x10 \x03(\v2\x19.spoolhost.api.v1.AttemptR\battempts\x12(\n" +
-	"\x10may_have_printed\x18\x11 \x01(\bR\x0emayHavePrinted\"\xde\x02\n" +
+	"\x10may_have_printed\x18\x11 \x01(\bR\x0emayHavePrinted\x12\x16\n" +
+	"\x06digest\x18\x12 \x01(\tR\x06digest\"\xde\x02\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\tR\x04port\x12\x18\n" +

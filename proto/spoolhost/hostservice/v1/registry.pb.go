@@ -1260,6 +1260,180 @@ func (x *QueryMultipleValuesResponse) GetValues() []*Value {
 	return nil
 }
 
+type QuerySubKeysRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Spooler string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Key     uint64                 `protobuf:"varint,2,opt,name=key,proto3" json:"key,omitempty"`
+	Path    string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	// The name of the last subkey of the page before; empty for the first page.
+	After         string `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuerySubKeysRequest) Reset() {
+	*x = QuerySubKeysRequest{}
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuerySubKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuerySubKeysRequest) ProtoMessage() {}
+
+func (x *QuerySubKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuerySubKeysRequest.ProtoReflect.Descriptor instead.
+func (*QuerySubKeysRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_hostservice_v1_registry_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *QuerySubKeysRequest) GetSpooler() string {
+	if x != nil {
+		return x.Spooler
+	}
+	return ""
+}
+
+func (x *QuerySubKeysRequest) GetKey() uint64 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *QuerySubKeysRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *QuerySubKeysRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+type QuerySubKeysResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In order of name. An empty page is the last.
+	SubKeys       []*SubKey `protobuf:"bytes,1,rep,name=sub_keys,json=subKeys,proto3" json:"sub_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuerySubKeysResponse) Reset() {
+	*x = QuerySubKeysResponse{}
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuerySubKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuerySubKeysResponse) ProtoMessage() {}
+
+func (x *QuerySubKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuerySubKeysResponse.ProtoReflect.Descriptor instead.
+func (*QuerySubKeysResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_hostservice_v1_registry_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *QuerySubKeysResponse) GetSubKeys() []*SubKey {
+	if x != nil {
+		return x.SubKeys
+	}
+	return nil
+}
+
+type SubKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	LastWrite     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_write,json=lastWrite,proto3" json:"last_write,omitempty"`
+	Values        []*Value               `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubKey) Reset() {
+	*x = SubKey{}
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubKey) ProtoMessage() {}
+
+func (x *SubKey) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_hostservice_v1_registry_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubKey.ProtoReflect.Descriptor instead.
+func (*SubKey) Descriptor() ([]byte, []int) {
+	return file_spoolhost_hostservice_v1_registry_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SubKey) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SubKey) GetLastWrite() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastWrite
+	}
+	return nil
+}
+
+func (x *SubKey) GetValues() []*Value {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 var File_spoolhost_hostservice_v1_registry_proto protoreflect.FileDescriptor
 
 const file_spoolhost_hostservice_v1_registry_proto_rawDesc = "" +
@@ -1339,7 +1513,20 @@ const file_spoolhost_hostservice_v1_registry_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\x04R\x03key\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\"V\n" +
 	"\x1bQueryMultipleValuesResponse\x127\n" +
-	"\x06values\x18\x01 \x03(\v2\x1f.spoolhost.hostservice.v1.ValueR\x06values2\x92\t\n" +
+	"\x06values\x18\x01 \x03(\v2\x1f.spoolhost.hostservice.v1.ValueR\x06values\"k\n" +
+	"\x13QuerySubKeysRequest\x12\x18\n" +
+	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\x04R\x03key\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after\"S\n" +
+	"\x14QuerySubKeysResponse\x12;\n" +
+	"\bsub_keys\x18\x01 \x03(\v2 .spoolhost.hostservice.v1.SubKeyR\asubKeys\"\x90\x01\n" +
+	"\x06SubKey\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
+	"\n" +
+	"last_write\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tlastWrite\x127\n" +
+	"\x06values\x18\x03 \x03(\v2\x1f.spoolhost.hostservice.v1.ValueR\x06values2\x81\n" +
+	"\n" +
 	"\x0fMonitorRegistry\x12d\n" +
 	"\tCreateKey\x12*.spoolhost.hostservice.v1.CreateKeyRequest\x1a+.spoolhost.hostservice.v1.CreateKeyResponse\x12^\n" +
 	"\aOpenKey\x12(.spoolhost.hostservice.v1.OpenKeyRequest\x1a).spoolhost.hostservice.v1.OpenKeyResponse\x12a\n" +
@@ -1352,7 +1539,8 @@ const file_spoolhost_hostservice_v1_registry_proto_rawDesc = "" +
 	"\tEnumValue\x12*.spoolhost.hostservice.v1.EnumValueRequest\x1a+.spoolhost.hostservice.v1.EnumValueResponse\x12g\n" +
 	"\n" +
 	"QueryValue\x12+.spoolhost.hostservice.v1.QueryValueRequest\x1a,.spoolhost.hostservice.v1.QueryValueResponse\x12\x82\x01\n" +
-	"\x13QueryMultipleValues\x124.spoolhost.hostservice.v1.QueryMultipleValuesRequest\x1a5.spoolhost.hostservice.v1.QueryMultipleValuesResponseBMZKgithub.com/spoolhost/spoolhost/proto/spoolhost/hostservice/v1;hostservicev1b\x06proto3"
+	"\x13QueryMultipleValues\x124.spoolhost.hostservice.v1.QueryMultipleValuesRequest\x1a5.spoolhost.hostservice.v1.QueryMultipleValuesResponse\x12m\n" +
+	"\fQuerySubKeys\x12-.spoolhost.hostservice.v1.QuerySubKeysRequest\x1a..spoolhost.hostservice.v1.QuerySubKeysResponseBMZKgithub.com/spoolhost/spoolhost/proto/spoolhost/hostservice/v1;hostservicev1b\x06proto3"
 
 var (
 	file_spoolhost_hostservice_v1_registry_proto_rawDescOnce sync.Once
@@ -1366,7 +1554,7 @@ func file_spoolhost_hostservice_v1_registry_proto_rawDescGZIP() []byte {
 	return file_spoolhost_hostservice_v1_registry_proto_rawDescData
 }
 
-var file_spoolhost_hostservice_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_spoolhost_hostservice_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_spoolhost_hostservice_v1_registry_proto_goTypes = []any{
 	(*Value)(nil),                       // 0: spoolhost.hostservice.v1.Value
 	(*CreateKeyRequest)(nil),            // 1: spoolhost.hostservice.v1.CreateKeyRequest
@@ -1391,42 +1579,50 @@ var file_spoolhost_hostservice_v1_registry_proto_goTypes = []any{
 	(*QueryValueResponse)(nil),          // 20: spoolhost.hostservice.v1.QueryValueResponse
 	(*QueryMultipleValuesRequest)(nil),  // 21: spoolhost.hostservice.v1.QueryMultipleValuesRequest
 	(*QueryMultipleValuesResponse)(nil), // 22: spoolhost.hostservice.v1.QueryMultipleValuesResponse
-	(*timestamppb.Timestamp)(nil),       // 23: google.protobuf.Timestamp
+	(*QuerySubKeysRequest)(nil),         // 23: spoolhost.hostservice.v1.QuerySubKeysRequest
+	(*QuerySubKeysResponse)(nil),        // 24: spoolhost.hostservice.v1.QuerySubKeysResponse
+	(*SubKey)(nil),                      // 25: spoolhost.hostservice.v1.SubKey
+	(*timestamppb.Timestamp)(nil),       // 26: google.protobuf.Timestamp
 }
 var file_spoolhost_hostservice_v1_registry_proto_depIdxs = []int32{
-	23, // 0: spoolhost.hostservice.v1.EnumKeyResponse.last_write:type_name -> google.protobuf.Timestamp
-	23, // 1: spoolhost.hostservice.v1.QueryInfoKeyResponse.last_write:type_name -> google.protobuf.Timestamp
+	26, // 0: spoolhost.hostservice.v1.EnumKeyResponse.last_write:type_name -> google.protobuf.Timestamp
+	26, // 1: spoolhost.hostservice.v1.QueryInfoKeyResponse.last_write:type_name -> google.protobuf.Timestamp
 	0,  // 2: spoolhost.hostservice.v1.SetValueRequest.values:type_name -> spoolhost.hostservice.v1.Value
 	0,  // 3: spoolhost.hostservice.v1.EnumValueResponse.value:type_name -> spoolhost.hostservice.v1.Value
 	0,  // 4: spoolhost.hostservice.v1.QueryValueResponse.value:type_name -> spoolhost.hostservice.v1.Value
 	0,  // 5: spoolhost.hostservice.v1.QueryMultipleValuesResponse.values:type_name -> spoolhost.hostservice.v1.Value
-	1,  // 6: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:input_type -> spoolhost.hostservice.v1.CreateKeyRequest
-	3,  // 7: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:input_type -> spoolhost.hostservice.v1.OpenKeyRequest
-	5,  // 8: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:input_type -> spoolhost.hostservice.v1.CloseKeyRequest
-	7,  // 9: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:input_type -> spoolhost.hostservice.v1.DeleteKeyRequest
-	9,  // 10: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:input_type -> spoolhost.hostservice.v1.EnumKeyRequest
-	11, // 11: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:input_type -> spoolhost.hostservice.v1.QueryInfoKeyRequest
-	13, // 12: spoolhost.hostservice.v1.MonitorRegistry.SetValue:input_type -> spoolhost.hostservice.v1.SetValueRequest
-	15, // 13: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:input_type -> spoolhost.hostservice.v1.DeleteValueRequest
-	17, // 14: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:input_type -> spoolhost.hostservice.v1.EnumValueRequest
-	19, // 15: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:input_type -> spoolhost.hostservice.v1.QueryValueRequest
-	21, // 16: spoolhost.hostservice.v1.MonitorRegistry.QueryMultipleValues:input_type -> spoolhost.hostservice.v1.QueryMultipleValuesRequest
-	2,  // 17: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:output_type -> spoolhost.hostservice.v1.CreateKeyResponse
-	4,  // 18: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:output_type -> spoolhost.hostservice.v1.OpenKeyResponse
-	6,  // 19: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:output_type -> spoolhost.hostservice.v1.CloseKeyResponse
-	8,  // 20: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:output_type -> spoolhost.hostservice.v1.DeleteKeyResponse
-	10, // 21: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:output_type -> spoolhost.hostservice.v1.EnumKeyResponse
-	12, // 22: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:output_type -> spoolhost.hostservice.v1.QueryInfoKeyResponse
-	14, // 23: spoolhost.hostservice.v1.MonitorRegistry.SetValue:output_type -> spoolhost.hostservice.v1.SetValueResponse
-	16, // 24: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:output_type -> spoolhost.hostservice.v1.DeleteValueResponse
-	18, // 25: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:output_type -> spoolhost.hostservice.v1.EnumValueResponse
-	20, // 26: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:output_type -> spoolhost.hostservice.v1.QueryValueResponse
-	22, // 27: spoolhost.hostservice.v1.MonitorRegistry.QueryMultipleValues:output_type -> spoolhost.hostservice.v1.QueryMultipleValuesResponse
-	17, // [17:28] is the sub-list for method output_type
-	6,  // [6:17] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	25, // 6: spoolhost.hostservice.v1.QuerySubKeysResponse.sub_keys:type_name -> spoolhost.hostservice.v1.SubKey
+	26, // 7: spoolhost.hostservice.v1.SubKey.last_write:type_name -> google.protobuf.Timestamp
+	0,  // 8: spoolhost.hostservice.v1.SubKey.values:type_name -> spoolhost.hostservice.v1.Value
+	1,  // 9: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:input_type -> spoolhost.hostservice.v1.CreateKeyRequest
+	3,  // 10: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:input_type -> spoolhost.hostservice.v1.OpenKeyRequest
+	5,  // 11: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:input_type -> spoolhost.hostservice.v1.CloseKeyRequest
+	7,  // 12: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:input_type -> spoolhost.hostservice.v1.DeleteKeyRequest
+	9,  // 13: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:input_type -> spoolhost.hostservice.v1.EnumKeyRequest
+	11, // 14: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:input_type -> spoolhost.hostservice.v1.QueryInfoKeyRequest
+	13, // 15: spoolhost.hostservice.v1.MonitorRegistry.SetValue:input_type -> spoolhost.hostservice.v1.SetValueRequest
+	15, // 16: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:input_type -> spoolhost.hostservice.v1.DeleteValueRequest
+	17, // 17: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:input_type -> spoolhost.hostservice.v1.EnumValueRequest
+	19, // 18: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:input_type -> spoolhost.hostservice.v1.QueryValueRequest
+	21, // 19: spoolhost.hostservice.v1.MonitorRegistry.QueryMultipleValues:input_type -> spoolhost.hostservice.v1.QueryMultipleValuesRequest
+	23, // 20: spoolhost.hostservice.v1.MonitorRegistry.QuerySubKeys:input_type -> spoolhost.hostservice.v1.QuerySubKeysRequest
+	2,  // 21: spoolhost.hostservice.v1.MonitorRegistry.CreateKey:output_type -> spoolhost.hostservice.v1.CreateKeyResponse
+	4,  // 22: spoolhost.hostservice.v1.MonitorRegistry.OpenKey:output_type -> spoolhost.hostservice.v1.OpenKeyResponse
+	6,  // 23: spoolhost.hostservice.v1.MonitorRegistry.CloseKey:output_type -> spoolhost.hostservice.v1.CloseKeyResponse
+	8,  // 24: spoolhost.hostservice.v1.MonitorRegistry.DeleteKey:output_type -> spoolhost.hostservice.v1.DeleteKeyResponse
+	10, // 25: spoolhost.hostservice.v1.MonitorRegistry.EnumKey:output_type -> spoolhost.hostservice.v1.EnumKeyResponse
+	12, // 26: spoolhost.hostservice.v1.MonitorRegistry.QueryInfoKey:output_type -> spoolhost.hostservice.v1.QueryInfoKeyResponse
+	14, // 27: spoolhost.hostservice.v1.MonitorRegistry.SetValue:output_type -> spoolhost.hostservice.v1.SetValueResponse
+	16, // 28: spoolhost.hostservice.v1.MonitorRegistry.DeleteValue:output_type -> spoolhost.hostservice.v1.DeleteValueResponse
+	18, // 29: spoolhost.hostservice.v1.MonitorRegistry.EnumValue:output_type -> spoolhost.hostservice.v1.EnumValueResponse
+	20, // 30: spoolhost.hostservice.v1.MonitorRegistry.QueryValue:output_type -> spoolhost.hostservice.v1.QueryValueResponse
+	22, // 31: spoolhost.hostservice.v1.MonitorRegistry.QueryMultipleValues:output_type -> spoolhost.hostservice.v1.QueryMultipleValuesResponse
+	24, // 32: spoolhost.hostservice.v1.MonitorRegistry.QuerySubKeys:output_type -> spoolhost.hostservice.v1.QuerySubKeysResponse
+	21, // [21:33] is the sub-list for method output_type
+	9,  // [9:21] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_hostservice_v1_registry_proto_init() }
@@ -1440,7 +1636,7 @@ func file_spoolhost_hostservice_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_hostservice_v1_registry_proto_rawDesc), len(file_spoolhost_hostservice_v1_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

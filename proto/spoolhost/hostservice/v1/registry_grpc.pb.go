@@ -35,6 +35,7 @@ const (
 	MonitorRegistry_EnumValue_FullMethodName           = "/spoolhost.hostservice.v1.MonitorRegistry/EnumValue"
 	MonitorRegistry_QueryValue_FullMethodName          = "/spoolhost.hostservice.v1.MonitorRegistry/QueryValue"
 	MonitorRegistry_QueryMultipleValues_FullMethodName = "/spoolhost.hostservice.v1.MonitorRegistry/QueryMultipleValues"
+	MonitorRegistry_QuerySubKeys_FullMethodName        = "/spoolhost.hostservice.v1.MonitorRegistry/QuerySubKeys"
 )
 
 // MonitorRegistryClient is the client API for MonitorRegistry service.
@@ -70,6 +71,9 @@ type MonitorRegistryClient interface {
 	// EnumValue and CloseKey do, for monitors with thousands of ports. Idempotent. Errors: ERROR_FILE_NOT_FOUND (2),
 	// ERROR_MORE_DATA (234) for more than 1 MiB, which are to be had one by one.
 	QueryMultipleValues(ctx context.Context, in *QueryMultipleValuesRequest, opts ...grpc.CallOption) (*QueryMultipleValuesResponse, error)
+	// QuerySubKeys gives direct subkeys with all their values, page by page: what EnumKey and QueryMultipleValues give.
+	// Idempotent. Errors: ERROR_FILE_NOT_FOUND (2), ERROR_MORE_DATA (234) for a subkey with more than 1 MiB.
+	QuerySubKeys(ctx context.Context, in *QuerySubKeysRequest, opts ...grpc.CallOption) (*QuerySubKeysResponse, error)
 }
 
 type monitorRegistryClient struct {
@@ -190,6 +194,16 @@ func (c *monitorRegistryClient) QueryMultipleValues(ctx context.Context, in *Que
 	return out, nil
 }
 
+func (c *monitorRegistryClient) QuerySubKeys(ctx context.Context, in *QuerySubKeysRequest, opts ...grpc.CallOption) (*QuerySubKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QuerySubKeysResponse)
+	err := c.cc.Invoke(ctx, MonitorRegistry_QuerySubKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MonitorRegistryServer is the server API for MonitorRegistry service.
 // All implementations must embed UnimplementedMonitorRegistryServer
 // for forward compatibility.
@@ -223,6 +237,9 @@ type MonitorRegistryServer interface {
 	// EnumValue and CloseKey do, for monitors with thousands of ports. Idempotent. Errors: ERROR_FILE_NOT_FOUND (2),
 	// ERROR_MORE_DATA (234) for more than 1 MiB, which are to be had one by one.
 	QueryMultipleValues(context.Context, *QueryMultipleValuesRequest) (*QueryMultipleValuesResponse, error)
+	// QuerySubKeys gives direct subkeys with all their values, page by page: what EnumKey and QueryMultipleValues give.
+	// Idempotent. Errors: ERROR_FILE_NOT_FOUND (2), ERROR_MORE_DATA (234) for a subkey with more than 1 MiB.
+	QuerySubKeys(context.Context, *QuerySubKeysRequest) (*QuerySubKeysResponse, error)
 	mustEmbedUnimplementedMonitorRegistryServer()
 }
 
@@ -265,6 +282,9 @@ func (UnimplementedMonitorRegistryServer) QueryValue(context.Context, *QueryValu
 }
 func (UnimplementedMonitorRegistryServer) QueryMultipleValues(context.Context, *QueryMultipleValuesRequest) (*QueryMultipleValuesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method QueryMultipleValues not implemented")
+}
+func (UnimplementedMonitorRegistryServer) QuerySubKeys(context.Context, *QuerySubKeysRequest) (*QuerySubKeysResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method QuerySubKeys not implemented")
 }
 func (UnimplementedMonitorRegistryServer) mustEmbedUnimplementedMonitorRegistryServer() {}
 func (UnimplementedMonitorRegistryServer) testEmbeddedByValue()                         {}
@@ -485,6 +505,24 @@ func _MonitorRegistry_QueryMultipleValues_Handler(srv interface{}, ctx context.C
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MonitorRegistry_QuerySubKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QuerySubKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MonitorRegistryServer).QuerySubKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MonitorRegistry_QuerySubKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MonitorRegistryServer).QuerySubKeys(ctx, req.(*QuerySubKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // MonitorRegistry_ServiceDesc is the grpc.ServiceDesc for MonitorRegistry service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -535,6 +573,10 @@ var MonitorRegistry_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "QueryMultipleValues",
 			Handler:    _MonitorRegistry_QueryMultipleValues_Handler,
+		},
+		{
+			MethodName: "QuerySubKeys",
+			Handler:    _MonitorRegistry_QuerySubKeys_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

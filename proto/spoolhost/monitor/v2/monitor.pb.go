@@ -635,7 +635,9 @@ type PrintDocPortRequest struct {
 	Port  uint64                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
 	Doc   *Doc                   `protobuf:"bytes,2,opt,name=doc,proto3" json:"doc,omitempty"`
 	// The whole document, at most 256 KiB.
-	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	// The host takes JOB_CONTROL_SENT_TO_PRINTER in the response instead of by SetJob.
+	ReportInReply bool `protobuf:"varint,4,opt,name=report_in_reply,json=reportInReply,proto3" json:"report_in_reply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -691,6 +693,13 @@ func (x *PrintDocPortRequest) GetData() []byte {
 	return nil
 }
 
+func (x *PrintDocPortRequest) GetReportInReply() bool {
+	if x != nil {
+		return x.ReportInReply
+	}
+	return false
+}
+
 type PrintDocPortResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// StartDocPort succeeded.
@@ -700,9 +709,11 @@ type PrintDocPortResponse struct {
 	// EndDocPort was called. Only then does the document need no EndDocPort.
 	Ended bool `protobuf:"varint,3,opt,name=ended,proto3" json:"ended,omitempty"`
 	// The failure of whichever was called last: a spoolerr kind, a Win32 code, a text. Code 0 is none.
-	Kind          uint32 `protobuf:"varint,4,opt,name=kind,proto3" json:"kind,omitempty"`
-	Code          uint32 `protobuf:"varint,5,opt,name=code,proto3" json:"code,omitempty"`
-	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	Kind    uint32 `protobuf:"varint,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Code    uint32 `protobuf:"varint,5,opt,name=code,proto3" json:"code,omitempty"`
+	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	// The monitor reported the document sent (JOB_CONTROL_SENT_TO_PRINTER), and SetJob was not called for that.
+	SentToPrinter bool `protobuf:"varint,7,opt,name=sent_to_printer,json=sentToPrinter,proto3" json:"sent_to_printer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -777,6 +788,13 @@ func (x *PrintDocPortResponse) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *PrintDocPortResponse) GetSentToPrinter() bool {
+	if x != nil {
+		return x.SentToPrinter
+	}
+	return false
 }
 
 type WritePortRequest struct {
@@ -2430,18 +2448,20 @@ const file_spoolhost_monitor_v2_monitor_proto_rawDesc = "" +
 	"\x04size\x18\x06 \x01(\x03R\x04size\x12\x18\n" +
 	"\aattempt\x18\a \x01(\x05R\aattempt\"=\n" +
 	"\x14StartDocPortResponse\x12%\n" +
-	"\x0edocument_taken\x18\x01 \x01(\bR\rdocumentTaken\"j\n" +
+	"\x0edocument_taken\x18\x01 \x01(\bR\rdocumentTaken\"\x92\x01\n" +
 	"\x13PrintDocPortRequest\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\x04R\x04port\x12+\n" +
 	"\x03doc\x18\x02 \x01(\v2\x19.spoolhost.monitor.v2.DocR\x03doc\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"\xa2\x01\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12&\n" +
+	"\x0freport_in_reply\x18\x04 \x01(\bR\rreportInReply\"\xca\x01\n" +
 	"\x14PrintDocPortResponse\x12\x18\n" +
 	"\astarted\x18\x01 \x01(\bR\astarted\x12\x18\n" +
 	"\awritten\x18\x02 \x01(\rR\awritten\x12\x14\n" +
 	"\x05ended\x18\x03 \x01(\bR\x05ended\x12\x12\n" +
 	"\x04kind\x18\x04 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04code\x18\x05 \x01(\rR\x04code\x12\x18\n" +
-	"\amessage\x18\x06 \x01(\tR\amessage\"j\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\x12&\n" +
+	"\x0fsent_to_printer\x18\a \x01(\bR\rsentToPrinter\"j\n" +
 	"\x10WritePortRequest\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\x04R\x04port\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x16\n" +

@@ -210,26 +210,29 @@ func alreadyInstalled(name string) error {
 }
 
 func (c *Catalog) put(ctx context.Context, m Monitor) error {
-	data, err := json.Marshal(m)
-	if err != nil {
-		return spoolerr.As(err, spoolerr.Internal, "monitor %s", spool.Quote(m.Name))
-	}
-	key := monitorPrefix + spool.Fold(m.Name)
-	err = c.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		if _, err := tx.Get(key); err == nil {
-			return alreadyInstalled(m.Name)
-		} else if !errors.Is(err, spoolerr.NotFound) {
-			return err
-		}
-		return tx.Put(key, data)
-	})
-	if err != nil {
+	if err := c.insert(ctx, monitorPrefix+spool.Fold(m.Name), m, alreadyInstalled(m.Name)); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.monitors[spool.Fold(m.Name)] = m
 	return nil
+}
+
+// insert stores a record that must not be there yet.
+func (c *Catalog) insert(ctx context.Context, key string, record any, exists error) error {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return spoolerr.As(err, spoolerr.Internal, "record %s", spool.Quote(key))
+	}
+	return c.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		if _, err := tx.Get(key); err == nil {
+			return exists
+		} else if !errors.Is(err, spoolerr.NotFound) {
+			return err
+		}
+		return tx.Put(key, data)
+	})
 }
 
 // Remove uninstalls a monitor. Its processes must have been stopped.

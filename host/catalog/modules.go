@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -19,7 +18,8 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
-// Module is an installed module that others name: a port monitor's user interface.
+// Module is an installed module that others name: a port monitor's user interface, the
+// Point and Print module of a printer's CopyFiles key, the event module of a driver.
 type Module struct {
 	// Name is how it is named; it is never part of a path.
 	Name   string   `json:"name"`
@@ -55,7 +55,9 @@ const modulePrefix = "catalog/module/"
 
 // services gives the service that each kind of module must have.
 func services() map[string]string {
-	return map[string]string{wire.KindMonitorUI: wire.ServiceMonitorUI}
+	return map[string]string{
+		wire.KindMonitorUI: wire.ServiceMonitorUI, wire.KindPointPrint: wire.ServicePointPrintV1, wire.KindDriver: wire.ServiceDriverV1,
+	}
 }
 
 // OpenModules reads the installed modules. The digest of those that come with the host is
@@ -109,6 +111,25 @@ func CheckModuleName(name string) error {
 	return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidName, "module name %s will not do: %s", spool.Quote(name), why)
 }
 
+// Named gives the name of the module that printer data names: the value Module is the file
+// name of a DLL, "mscms.dll", and the module is "mscms".
+func Named(module string) string {
+	const dll = ".dll"
+	if at := len(module) - len(dll); at > 0 && strings.EqualFold(module[at:], dll) {
+		return module[:at]
+	}
+	return module
+}
+
+// Find gives the module of a kind that printer data or a driver names.
+func (s *Modules) Find(kind, named string) (Module, error) {
+	m, err := s.Get(Named(named))
+	if err == nil && m.Kind != kind {
+		err = spoolerr.New(spoolerr.Precondition, spoolerr.CodeModNotFound, "module %s is of kind %s, not %s", spool.Quote(m.Name), m.Kind, kind)
+	}
+	return m, err
+}
+
 // Get gives a module by name.
 func (s *Modules) Get(name string) (Module, error) {
 	if err := CheckModuleName(name); err != nil {
@@ -139,7 +160,7 @@ func (s *Modules) Add(ctx context.Context, m Module) (Module, error) {
 	}
 	if services()[m.Kind] == "" {
 		return Module{}, spoolerr.New(spoolerr.Invalid, 0, "modules of kind %s cannot be installed; use %s, and spoolhost monitor add for monitors",
-			spool.Quote(m.Kind), wire.KindMonitorUI)
+			spool.Quote(m.Kind), strings.Join(slices.Sorted(maps.Keys(services())), ", "))
 	}
 	found, err := s.catalog.digest(m.Path, m.Digest)
 	if err != nil {
@@ -181,24 +202,11 @@ func (s *Modules) identify(ctx context.Context, p *supervisor.Process, m Module)
 }
 
 func (s *Modules) put(ctx context.Context, m Module) error {
-	data, err := json.Marshal(m)
-	if err != nil {
-		return spoolerr.As(err, spoolerr.Internal, "module %s", spool.Quote(m.Name))
-	}
-	key := modulePrefix + spool.Fold(m.Name)
 	exists := spoolerr.New(spoolerr.Exists, 0, "module %s is installed already; remove it first, or choose another name", spool.Quote(m.Name))
 	if known, err := s.Get(m.Name); err == nil && known.Builtin {
 		return exists
 	}
-	err = s.catalog.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		if _, err := tx.Get(key); err == nil {
-			return exists
-		} else if !errors.Is(err, spoolerr.NotFound) {
-			return err
-		}
-		return tx.Put(key, data)
-	})
-	if err != nil {
+	if err := s.catalog.insert(ctx, modulePrefix+spool.Fold(m.Name), m, exists); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -207,7 +215,7 @@ func (s *Modules) put(ctx context.Context, m Module) error {
 	return nil
 }
 
-// Remove uninstalls a module. A dialogue that runs in it goes on.
+// Remove uninstalls a module. A dialogue or a call that runs in it goes on.
 func (s *Modules) Remove(ctx context.Context, name string) error {
 	m, err := s.Get(name)
 	if err != nil {

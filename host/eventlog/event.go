@@ -58,6 +58,8 @@ const (
 	Port    = "port"
 	Printer = "printer"
 	Job     = "job"
+	Module  = "module"
+	Driver  = "driver"
 )
 
 // The bounds of an event's strings, in bytes. Text may come from a module.
@@ -77,7 +79,7 @@ type Event struct {
 	Severity Severity  `json:"severity"`
 	// Spooler is the spooler's name, empty for the host itself.
 	Spooler string `json:"spooler,omitempty"`
-	// Object is one of Host, Monitor, Port, Printer, Job.
+	// Object is one of the constants above.
 	Object string `json:"object"`
 	// Name is the object's: a job's is its number.
 	Name string `json:"name,omitempty"`

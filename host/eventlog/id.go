@@ -36,6 +36,16 @@ const (
 	MonitorUpgraded         ID = 222
 )
 
+// Events of other modules, of drivers and of the share PRINT$.
+const (
+	ModuleStarted    ID = 230
+	ModuleFailed     ID = 231
+	DriverAdded      ID = 250
+	DriverRemoved    ID = 251
+	ShareFileAdded   ID = 252
+	ShareFileRemoved ID = 253
+)
+
 // Events of ports.
 const (
 	PortOpened     ID = 300
@@ -58,6 +68,11 @@ const (
 	PrinterOnline   ID = 406
 	PrinterMissing  ID = 407
 	PrinterIdentify ID = 408
+	// What modules do for printers: printer data, copy files, driver events.
+	PrinterDataChanged ID = 410
+	CopyFilesFailed    ID = 411
+	CopyFileEvent      ID = 412
+	DriverEvent        ID = 413
 )
 
 // Events of jobs.
@@ -105,6 +120,12 @@ func ids() []idName {
 		{MonitorAdded, "monitor added"},
 		{MonitorRemoved, "monitor removed"},
 		{MonitorUpgraded, "monitor upgraded"},
+		{ModuleStarted, "module started"},
+		{ModuleFailed, "module failed"},
+		{DriverAdded, "driver added"},
+		{DriverRemoved, "driver removed"},
+		{ShareFileAdded, "share file added"},
+		{ShareFileRemoved, "share file removed"},
 		{PortOpened, "port opened"},
 		{PortOpenFailed, "port open failed"},
 		{PortStatus, "port status"},
@@ -121,6 +142,10 @@ func ids() []idName {
 		{PrinterOnline, "printer online"},
 		{PrinterMissing, "printer missing"},
 		{PrinterIdentify, "printer identify"},
+		{PrinterDataChanged, "printer data changed"},
+		{CopyFilesFailed, "copy files failed"},
+		{CopyFileEvent, "copy file event"},
+		{DriverEvent, "driver event"},
 		{JobAccepted, "job accepted"},
 		{JobAttemptStarted, "job attempt started"},
 		{JobAttemptEnded, "job attempt ended"},

@@ -46,6 +46,7 @@ type Printer interface {
 	// spoolerr.Denied.
 	SetPrinterDataEx(ctx context.Context, key string, v registry.Value) error
 	// OpenFile gives a file of a CopyFiles key, such as CopyFiles\ICM, by its name in the value
-	// Files. It reads through the host: a module needs no access to the directory.
+	// Files. It reads through the host, so that a module needs no access to the directory, and
+	// needs no closing.
 	OpenFile(ctx context.Context, key, name string) (*io.SectionReader, error)
 }

@@ -14,6 +14,8 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/spoolhost/spoolhost/host/store/internal/group"
+	"github.com/spoolhost/spoolhost/host/store/internal/overlay"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -47,10 +49,11 @@ type Bolt struct {
 	changes Notifier
 	timed   func(took time.Duration) // Options.Committed, or nil
 
+	updates group.Group[func(Tx) error]
+
 	mu     sync.Mutex
-	tail   *batch // the batch formed last
-	broken error  // set once no write may follow
-	stuck  bool   // bbolt's writer lock could not be given back
+	broken error // set once no write may follow
+	stuck  bool  // bbolt's writer lock could not be given back
 	closed bool
 	active sync.WaitGroup
 }
@@ -65,6 +68,7 @@ func OpenBolt(path string, opts Options) (*Bolt, error) {
 		opts.LockTimeout = 250 * time.Millisecond
 	}
 	b := &Bolt{timed: opts.Committed, path: path, table: crc32.MakeTable(crc32.Castagnoli)}
+	b.updates.Name, b.updates.Commit = path, b.commit
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -194,10 +198,10 @@ func (b *Bolt) View(ctx context.Context, fn func(Tx) error) error {
 }
 
 // call runs fn on below and gives what it wrote. A panic of fn's own is its error.
-func (b *Bolt) call(below *bbolt.Tx, writable bool, fn func(Tx) error) (writes overlay, err error) {
+func (b *Bolt) call(below *bbolt.Tx, writable bool, fn func(Tx) error) (writes overlay.Overlay, err error) {
 	bucket := below.Bucket([]byte(bucketName))
 	if bucket == nil {
-		return overlay{}, damaged(b.path, berrors.ErrBucketNotFound)
+		return overlay.Overlay{}, damaged(b.path, berrors.ErrBucketNotFound)
 	}
 	tx := &boltTx{path: b.path, table: b.table, bucket: bucket, writable: writable}
 	defer func() { tx.bucket = nil }()
@@ -207,7 +211,7 @@ func (b *Bolt) call(below *bbolt.Tx, writable bool, fn func(Tx) error) (writes o
 		}
 	}()
 	if err := fn(tx); err != nil {
-		return overlay{}, err
+		return overlay.Overlay{}, err
 	}
 	return tx.writes, nil
 }

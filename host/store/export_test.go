@@ -1,14 +1,7 @@
 package store
 
 // Queued counts the requests that wait for the batch under way.
-func (b *Bolt) Queued() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.tail == nil || b.tail.sealed {
-		return 0
-	}
-	return len(b.tail.requests)
-}
+func (b *Bolt) Queued() int { return b.updates.Queued() }
 
 // Commits counts the transactions that were committed.
 func (b *Bolt) Commits() int64 {

@@ -7,6 +7,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"iter"
 )
 
@@ -15,6 +16,11 @@ const (
 	MaxKeyLen   = 32000
 	MaxValueLen = 1280 << 10
 )
+
+// ErrUnknown is in the chain of the error of an Update of which nobody can tell whether it
+// was committed: the connection to the cluster was lost in the middle. What the caller
+// would undo on failure, it had better keep until it has looked.
+var ErrUnknown = errors.New("it is not known whether the commit took place")
 
 // Store is a transactional, ordered key-value store. Its transactions are serializable.
 //
@@ -28,7 +34,8 @@ type Store interface {
 	// fn may run again and may run on another goroutine: it must have no side effects
 	// but on its Tx and on variables that each run sets anew. If fn fails, nothing of it
 	// is kept and Update returns its error unchanged. A ctx that ends before fn starts
-	// prevents it; a ctx that ends later does not.
+	// prevents it; a ctx that ends later does not. An error with ErrUnknown in its chain
+	// leaves open whether it was committed.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// Watch tells of every commit from now on that changes a key with the prefix.
 	Watch(prefix string) *Watcher

@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/spoolhost/spoolhost/host/store/internal/overlay"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -22,7 +23,7 @@ type boltTx struct {
 	table    *crc32.Table
 	bucket   *bbolt.Bucket // nil once the function has returned
 	writable bool
-	writes   overlay
+	writes   overlay.Overlay
 }
 
 // Get implements Tx.
@@ -31,7 +32,7 @@ func (tx *boltTx) Get(key string) (value []byte, err error) {
 	if err := tx.check(key); err != nil {
 		return nil, err
 	}
-	entry, written := tx.writes.entries[key]
+	entry, written := tx.writes.Get(key)
 	if !written {
 		entry = tx.bucket.Get([]byte(key))
 	}
@@ -52,7 +53,7 @@ func (tx *boltTx) Put(key string, value []byte) error {
 	}
 	entry := make([]byte, sumLen, sumLen+len(value))
 	binary.LittleEndian.PutUint32(entry, tx.sum(key, value))
-	tx.writes.set(key, append(entry, value...))
+	tx.writes.Set(key, append(entry, value...))
 	return nil
 }
 
@@ -61,7 +62,7 @@ func (tx *boltTx) Delete(key string) error {
 	if err := tx.checkWrite(key); err != nil {
 		return err
 	}
-	tx.writes.set(key, nil)
+	tx.writes.Set(key, nil)
 	return nil
 }
 
@@ -105,11 +106,12 @@ func (s *scan) next() (key string, entry []byte, err error) {
 	}
 	s.start()
 	for {
-		written, ok := s.tx.writes.next(s.prefix, s.last)
+		written, ok := s.tx.writes.Next(s.prefix, s.last)
 		stored := s.key != nil && bytes.HasPrefix(s.key, []byte(s.prefix))
 		switch {
 		case ok && (!stored || written <= string(s.key)):
-			s.last, entry = written, s.tx.writes.entries[written]
+			s.last = written
+			entry, _ = s.tx.writes.Get(written)
 			if stored && written == string(s.key) {
 				s.key, s.entry = s.cursor.Next()
 			}

@@ -23,6 +23,7 @@ type Change struct {
 // Watcher collects changes until its consumer asks. It never delays a commit.
 type Watcher struct {
 	prefix string
+	since  int64 // commits up to this revision are not told of
 	from   *Notifier
 	wake   chan struct{} // holds one token while something is pending or closed is set
 
@@ -123,8 +124,11 @@ type Notifier struct {
 }
 
 // Watch makes a watcher of the keys with the prefix.
-func (n *Notifier) Watch(prefix string) *Watcher {
-	w := &Watcher{prefix: prefix, from: n, wake: make(chan struct{}, 1)}
+func (n *Notifier) Watch(prefix string) *Watcher { return n.WatchSince(prefix, -1) }
+
+// WatchSince makes one that is told only of commits beyond a revision.
+func (n *Notifier) WatchSince(prefix string, revision int64) *Watcher {
+	w := &Watcher{prefix: prefix, since: revision, from: n, wake: make(chan struct{}, 1)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
@@ -139,11 +143,16 @@ func (n *Notifier) Watch(prefix string) *Watcher {
 }
 
 // Notify tells the watchers of committed keys.
-func (n *Notifier) Notify(keys []string) {
+func (n *Notifier) Notify(keys []string) { n.NotifyAt(keys, 0) }
+
+// NotifyAt tells them of keys committed at a revision.
+func (n *Notifier) NotifyAt(keys []string, revision int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for w := range n.watchers {
-		w.add(keys)
+		if revision > w.since {
+			w.add(keys)
+		}
 	}
 }
 

@@ -44,6 +44,8 @@ func Run(t *testing.T, make func(t *testing.T) Opener) {
 		{"transfers", transfers},
 		{"watch", watch},
 		{"watch overflow", watchOverflow},
+		{"guard", guard},
+		{"guard races", guardRaces},
 		{"reopen", reopen},
 		{"close", closing},
 	}

@@ -1,0 +1,54 @@
+package etcd
+
+import (
+	"context"
+	"strings"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// watch tells the watchers of every commit from a revision on, until ctx ends. It
+// survives the loss of a member and of the leader; what was compacted away meanwhile it
+// reports as "anything may have changed".
+func (s *Store) watch(ctx context.Context, from int64) {
+	for attempt := 0; ctx.Err() == nil; attempt++ {
+		next := s.watchFrom(ctx, from)
+		if next > from {
+			attempt = 0
+		}
+		from = next
+		pause(ctx, attempt+4)
+	}
+}
+
+// watchFrom watches until the stream breaks, and says where to go on.
+func (s *Store) watchFrom(ctx context.Context, from int64) (next int64) {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	for reply := range s.client.Watch(ctx, s.data, clientv3.WithPrefix(), clientv3.WithRev(from)) {
+		if reply.CompactRevision > 0 {
+			s.changes.NotifyAll()
+			return max(from, reply.CompactRevision)
+		}
+		if reply.Err() != nil {
+			return from
+		}
+		from = max(from, s.tell(reply.Events)+1)
+	}
+	return from
+}
+
+// tell notifies the watchers, commit by commit, and gives the last revision.
+func (s *Store) tell(events []*clientv3.Event) (last int64) {
+	var keys []string
+	for i, e := range events {
+		keys = append(keys, strings.TrimPrefix(string(e.Kv.Key), s.data))
+		last = e.Kv.ModRevision
+		if i+1 == len(events) || events[i+1].Kv.ModRevision != last {
+			s.note(last)
+			s.changes.NotifyAt(keys, last)
+			keys = nil
+		}
+	}
+	return last
+}

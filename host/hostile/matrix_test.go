@@ -207,7 +207,12 @@ func (tr *trial) print() {
 	if !ok {
 		tr.Fatalf("attempts %v, want %v; why job says:\n%s", got, tr.outcomes, tr.why("job", tr.jobName()))
 	}
-	if why := tr.why("job", tr.jobName()); tr.event == eventlog.JobAttemptEnded {
+	if tr.event == eventlog.JobAttemptEnded {
+		var why string
+		poll(func() bool { // the event comes after the record that it tells of
+			why = tr.why("job", tr.jobName())
+			return strings.Contains(why, tr.says)
+		})
 		tr.wantText("why job", why, tr.says)
 	}
 }

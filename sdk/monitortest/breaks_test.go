@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spoolhost/spoolhost/sdk/monitor"
@@ -280,7 +278,12 @@ func dialsForEver(p *wrappedPort) {
 		if ctx.Err() == nil && !timedOut(err) {
 			return err
 		}
-		time.Sleep(4 * time.Second)
+		end := make(chan struct{})
+		leaked.add(func() { close(end) })
+		select {
+		case <-end:
+		case <-time.After(4 * time.Second):
+		}
 		return err
 	}
 }
@@ -444,44 +447,4 @@ func remembersInMemory(w *wrapped) {
 		defer mu.Unlock()
 		return slices.DeleteFunc(ports, func(p spool.PortInfo) bool { return !mine[p.Name] }), err
 	}
-}
-
-func leaksDescriptors(p *wrappedPort) {
-	p.start = func(ctx context.Context, doc spool.Doc) error {
-		fd, err := syscall.Open(os.DevNull, syscall.O_RDONLY, 0)
-		leaked.add(func() { _ = syscall.Close(fd) })
-		return errors.Join(err, p.Port.StartDoc(ctx, doc))
-	}
-}
-
-func leaksGoroutines(p *wrappedPort) {
-	p.start = func(ctx context.Context, doc spool.Doc) error {
-		end := make(chan struct{})
-		go func() { <-end }()
-		leaked.add(func() { close(end) })
-		return p.Port.StartDoc(ctx, doc)
-	}
-}
-
-// leaked is what the leaking variants are given back of after the test.
-var leaked leaks
-
-type leaks struct {
-	mu   sync.Mutex
-	list []func()
-}
-
-func (l *leaks) add(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = append(l.list, f)
-}
-
-func (l *leaks) free() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, f := range l.list {
-		f()
-	}
-	l.list = nil
 }

@@ -93,8 +93,7 @@ func checkEndFirst(p *probe) {
 	i := p.one()
 	o := i.open(i.port())
 	ctx := p.call()
-	_ = o.EndDoc(ctx, spool.JobStatusPrinting)
-	if ctx.Err() != nil {
+	if err := o.EndDoc(ctx, spool.JobStatusPrinting); late(ctx, err) {
 		p.fail("EndDocPort without StartDocPort does not return")
 	}
 	if len(p.host.sent(i.spooler)) > 0 {
@@ -125,7 +124,7 @@ func checkCloseMidway(p *probe) {
 	p.need(o.begin(p.call(), 1<<20), "StartDocPort")
 	p.need(o.send(pattern(100_000)), "WritePort")
 	ctx := p.call()
-	if err := o.Close(ctx); ctx.Err() != nil {
+	if err := o.Close(ctx); late(ctx, err) {
 		p.fail("ClosePort in a document does not return: %v", err)
 	}
 	if len(p.host.sent(i.spooler)) > 0 {

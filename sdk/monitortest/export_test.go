@@ -8,3 +8,6 @@ func Small(opts Options) Options {
 
 // InProcess is a module of any make, without a process.
 func InProcess(m servable) Subject { return inProcess(m) }
+
+// Raced says that the race detector is on, which makes every rule cost six times as much.
+const Raced = slack > 1

@@ -152,7 +152,7 @@ func checkShutdownPrompt(p *probe) {
 		p.pause(500 * time.Millisecond) // the buffers are full by now
 	}
 	ctx := p.within(p.opts.Grace)
-	if err := i.Shutdown(ctx); ctx.Err() != nil {
+	if err := i.Shutdown(ctx); late(ctx, err) {
 		p.fail("Shutdown does not return within %s: %v", p.opts.Grace, err)
 	}
 }

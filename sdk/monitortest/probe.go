@@ -16,6 +16,7 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/registry/registrytest"
 	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/wire/monitorwire"
 )
 
@@ -125,6 +126,12 @@ func (p *probe) within(d time.Duration) context.Context {
 }
 
 func (p *probe) call() context.Context { return p.within(p.opts.Timeout) }
+
+// late says whether a call outlived its deadline. The module has the same deadline, and may
+// notice first: then the call has failed and ctx has not ended yet.
+func late(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || spoolerr.KindOf(err) == spoolerr.TimedOut
+}
 
 // poll asks until ok or the time is over.
 func (p *probe) poll(d time.Duration, ok func() bool) bool {

@@ -22,7 +22,7 @@ func processChecks() []check {
 
 // growth prints documents and says whether a figure goes on growing: what is only warming
 // up comes to rest, a leak does not. A round in which it fell says nothing: something older
-// was freed in it.
+// was freed in it, and may hide what was taken.
 func (p *probe) growth(what string, documents, size, most int, figure func(m *module) (int, error)) {
 	i := p.one()
 	t := i.port()
@@ -35,31 +35,50 @@ func (p *probe) growth(what string, documents, size, most int, figure func(m *mo
 				_, _ = t.device.Take()
 			}
 		}
+		p.empty(t.device)
 		n, err := figure(i.module)
 		p.need(err, what)
 		return n
 	}
-	last, calm, grown := round(), 0, 0
-	var seen []string
-	const rounds, enough = 10, 3
+	const rounds, grows, rests = 30, 6, 3
+	var grown []string
+	last, calm := round(), 0
 	for range rounds {
 		now := round()
-		switch {
-		case now-last > most:
-			calm, grown = 0, grown+1
-		case now-last >= -most:
+		switch change := now - last; {
+		case change > most:
+			calm, grown = 0, append(grown, strconv.Itoa(change))
+		case change < -most:
+			calm = 0
+		default:
 			calm++
 		}
-		if calm == enough {
+		if calm == rests {
 			return
 		}
-		seen = append(seen, strconv.Itoa(now-last))
+		if len(grown) == grows {
+			p.fail("%s grew with documents of %d bytes, in each round of %d of them, by %s", what, size, documents, strings.Join(grown, ", "))
+			return
+		}
 		last = now
 	}
-	if grown <= rounds/2 {
-		return // it fell more often
+}
+
+// empty waits until no more comes out of the device: what is under way to it is memory that
+// comes and goes.
+func (p *probe) empty(d Device) {
+	if d == nil {
+		return
 	}
-	p.fail("%s grew in %d rounds of %d documents of %d bytes each by %s", what, rounds, documents, size, strings.Join(seen, ", "))
+	quiet := 0
+	p.poll(p.opts.Timeout, func() bool {
+		if data, err := d.Take(); err != nil || len(data) == 0 {
+			quiet++
+		} else {
+			quiet = 0
+		}
+		return quiet == 3
+	})
 }
 
 func checkMemory(p *probe) {

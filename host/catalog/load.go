@@ -66,7 +66,9 @@ func (s *Modules) Load(ctx context.Context, m Module, spooler string, root *regi
 }
 
 // Lend gives the module a printer for the time of a call, and the token that stands for it.
-func (l *Loaded) Lend(p printerdata.Printer) (token string, giveBack func()) { return l.printers.lend(p) }
+func (l *Loaded) Lend(p printerdata.Printer) (token string, giveBack func()) {
+	return l.printers.lend(p)
+}
 
 // Close ends the process in order and waits until nothing of it is left.
 func (l *Loaded) Close(ctx context.Context, reason string) {
@@ -78,7 +80,9 @@ func (l *Loaded) Close(ctx context.Context, reason string) {
 // noCallbacks is for modules that have no jobs and no ports.
 type noCallbacks struct{}
 
-func (noCallbacks) SetJob(context.Context, uint64, spool.JobControl) error { return notAMonitor("SetJob") }
+func (noCallbacks) SetJob(context.Context, uint64, spool.JobControl) error {
+	return notAMonitor("SetJob")
+}
 
 func (noCallbacks) SetPort(context.Context, string, spool.PortStatus) error {
 	return notAMonitor("SetPort")

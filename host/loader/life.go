@@ -132,7 +132,7 @@ func (l *Loader) start(p *life) {
 	// Launch and initialisation have bounds of their own; this is for the disk.
 	ctx, cancel := context.WithTimeout(context.Background(), 3*l.cfg.Call)
 	defer cancel()
-	root := l.cfg.Hive.Root(`Modules\`+m.Name, registry.Limit{Owner: m.Name, Bytes: l.cfg.RegistryLimit})
+	root := l.cfg.Hive.Root(`Modules\`+m.Name, registry.Limit{Owner: m.Name, What: "module", Bytes: l.cfg.RegistryLimit})
 	p.loaded, p.err = l.cfg.Modules.Load(ctx, m, l.cfg.Spooler, root, func(line supervisor.Line) {
 		if l.cfg.Log != nil {
 			l.cfg.Log(m.Name, line)

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/spoolhost/spoolhost/host/store"
@@ -10,8 +11,8 @@ import (
 
 // Limit is how much a root may hold. Zero fields stand for the defaults.
 type Limit struct {
-	// Owner is the monitor's name, for messages.
-	Owner string
+	// Owner is a name for messages, and What whose it is; empty is "monitor".
+	Owner, What string
 	// Bytes counts names and data; the default is 16 MiB.
 	Bytes int64
 	// Keys counts subkeys; the default is 65,536.
@@ -21,6 +22,7 @@ type Limit struct {
 }
 
 func (l Limit) withDefaults() Limit {
+	l.What = cmp.Or(l.What, "monitor")
 	if l.Bytes <= 0 {
 		l.Bytes = 16 << 20
 	}
@@ -97,8 +99,8 @@ func (t *tx) settle(limit *rootLimit) error {
 func (l *rootLimit) check(u, add usage) error {
 	refuse := func(have, most int64, what string) error {
 		return spoolerr.New(spoolerr.Exhausted, 0,
-			"monitor %s would keep %d %s in its registry, its limit is %d; delete what it no longer needs or raise the limit",
-			spool.Quote(l.Owner), have, what, most)
+			"%s %s would keep %d %s in its registry, its limit is %d; delete what it no longer needs or raise the limit",
+			l.What, spool.Quote(l.Owner), have, what, most)
 	}
 	switch {
 	case add.bytes > 0 && u.bytes > l.Bytes:

@@ -1,0 +1,7 @@
+//go:build unix
+
+package share
+
+import "syscall"
+
+const errDiskFull = syscall.ENOSPC

@@ -60,6 +60,7 @@ const (
 	Job     = "job"
 	Module  = "module"
 	Driver  = "driver"
+	Spooler = "spooler"
 )
 
 // The bounds of an event's strings, in bytes. Text may come from a module.

@@ -92,6 +92,16 @@ const (
 	JobComplete       ID = 512
 )
 
+// Events of cluster spoolers and of the node as a member of its cluster.
+const (
+	SpoolerOnline     ID = 700
+	SpoolerIncomplete ID = 701
+	SpoolerTaken      ID = 702
+	SpoolerMoved      ID = 703
+	SpoolerDeleted    ID = 704
+	NodeFenced        ID = 710
+)
+
 // idName is a row of the table of ids.
 type idName struct {
 	id   ID
@@ -159,6 +169,12 @@ func ids() []idName {
 		{JobExpired, "job expired"},
 		{JobChanged, "job changed"},
 		{JobComplete, "job complete"},
+		{SpoolerOnline, "spooler online"},
+		{SpoolerIncomplete, "spooler incomplete"},
+		{SpoolerTaken, "spooler taken over"},
+		{SpoolerMoved, "spooler moved"},
+		{SpoolerDeleted, "spooler deleted"},
+		{NodeFenced, "node fenced"},
 	}
 }
 

@@ -163,3 +163,17 @@ func (q *Queue) activeKeys(ctx context.Context) (keys []string, err error) {
 		}
 	}
 }
+
+// HasActive says whether a spooler has jobs that are not finished.
+func HasActive(tx store.Tx, spooler string) (bool, error) {
+	for item, err := range tx.Scan(newKeys(spooler).actives(), "") {
+		if err != nil && item.Key == "" {
+			return false, err
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// Prefix is below which a spooler's queue has its entries.
+func Prefix(spooler string) string { return newKeys(spooler).prefix }

@@ -232,7 +232,7 @@ func (a *attempt) goesOn(j *job.Job, r job.Result) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pr := s.lookup(j.Printer)
-	if r.Outcome != job.Sent || j.State != job.Queued || s.stopping || pr == nil || pr.Paused ||
+	if r.Outcome != job.Sent || j.State != job.Queued || s.stopping || s.suspended || pr == nil || pr.Paused ||
 		spool.Fold(j.Printer) != spool.Fold(a.job.Printer) || !a.port.unit.ready() {
 		return false
 	}

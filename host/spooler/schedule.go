@@ -14,7 +14,7 @@ func (s *Spooler) dispatchPrinter(pr *printer) {
 // dispatchPort starts the next job at a port, if both are there; s.mu is held. Its cost
 // follows the printers of this port, not those of the spooler.
 func (s *Spooler) dispatchPort(p *port) {
-	if s.stopping || s.runCtx == nil || !s.usable(p) {
+	if s.stopping || s.suspended || s.runCtx == nil || !s.usable(p) {
 		return
 	}
 	for {

@@ -86,6 +86,11 @@ type Spooler struct {
 	portLimits map[string]portmon.Limits
 	running    map[uint64]*attempt
 
+	// Of a cluster spooler, see owned.go.
+	suspended, killed bool
+	intake            bool
+	configured        []string // monitors that have settings here
+
 	launched   chan struct{} // closed when Run has begun to start every monitor
 	ending     chan struct{} // closed when Run has begun to end
 	background sync.WaitGroup
@@ -98,15 +103,11 @@ var errShutdown = errors.New("its monitor was stopped before the document was fi
 // New loads the spooler's printers and settles the attempts that an earlier life left
 // open. It starts nothing.
 func New(ctx context.Context, cfg Config) (*Spooler, error) {
-	if cfg.Watcher == nil {
-		cfg.Watcher = nobody{}
-	}
-	s := &Spooler{
-		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
-		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
-		pending: make(map[string]bool), portLimits: make(map[string]portmon.Limits),
-		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
-		launched: make(chan struct{}), ending: make(chan struct{}),
+	s := newSpooler(cfg)
+	if !cfg.Local {
+		if err := s.loadConfigured(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.loadPrinters(ctx); err != nil {
 		return nil, err
@@ -118,6 +119,19 @@ func New(ctx context.Context, cfg Config) (*Spooler, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func newSpooler(cfg Config) *Spooler {
+	if cfg.Watcher == nil {
+		cfg.Watcher = nobody{}
+	}
+	return &Spooler{
+		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
+		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
+		pending: make(map[string]bool), portLimits: make(map[string]portmon.Limits),
+		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
+		launched: make(chan struct{}), ending: make(chan struct{}),
+	}
 }
 
 // settle ends the attempts that were running when the host died: the printer's policy

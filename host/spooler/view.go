@@ -95,7 +95,7 @@ func (s *Spooler) viewPrinter(pr *printer) PrinterView {
 // WhyWaiting says why a queued job does not print now; empty if nothing but other jobs is
 // in its way.
 func (s *Spooler) WhyWaiting(j *job.Job) string {
-	if j.State != job.Queued {
+	if j.State != job.Queued || s.intake {
 		return ""
 	}
 	now := s.cfg.Now()
@@ -170,7 +170,7 @@ func (s *Spooler) portState(p *port) (state, status string) {
 	}
 	switch {
 	case p.unit == nil:
-		return "missing", "no monitor has this port; install its monitor or add the port again"
+		return "missing", s.noMonitor()
 	case !p.listed:
 		return "missing", "monitor " + spool.Quote(p.unit.name) + " does not list this port any more; add it again"
 	case p.job != 0:

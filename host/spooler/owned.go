@@ -1,0 +1,171 @@
+package spooler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// What a cluster spooler's owner asks of it, see package cluster.
+
+// Suspend lets no document start, or lets them start again. What prints goes on.
+func (s *Spooler) Suspend(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspended == on || s.killed {
+		return
+	}
+	s.suspended = on
+	if on {
+		return
+	}
+	for _, p := range s.ports {
+		s.dispatchPort(p)
+	}
+}
+
+// Kill ends the processes of all monitors at once, and starts none again. When it returns
+// they have been sent SIGKILL and are gone, or cannot be any more under way to a device
+// than the kernel lets them. Run still has to be told to end.
+func (s *Spooler) Kill(reason string) {
+	s.mu.Lock()
+	s.suspended, s.killed = true, true
+	var running []*catalog.Instance
+	for _, u := range s.units {
+		u.cancel() // also of one that is being started
+		if u.instance != nil {
+			running = append(running, u.instance)
+		}
+	}
+	s.mu.Unlock()
+	for _, i := range running {
+		i.Process.Kill(reason)
+	}
+	for _, i := range running {
+		<-i.Process.Done()
+	}
+}
+
+// Waits names the documents that the end of the spooler waits for, and for how long each
+// has been printing; empty if there are none.
+func (s *Spooler) Waits() string {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []string
+	for id, a := range s.running {
+		text := fmt.Sprintf("job %d at port %s", id, spool.Quote(a.port.name))
+		if current := a.job.Current(); current != nil {
+			text += fmt.Sprintf(" since %ds", int(now.Sub(current.Started).Seconds()))
+		}
+		if a.port.waiting != "" {
+			text += " (" + a.port.waiting + ")"
+		}
+		list = append(list, text)
+	}
+	slices.Sort(list)
+	const most = 5
+	if n := len(list); n > most {
+		list = append(list[:most], fmt.Sprintf("%d others", n-most))
+	}
+	return strings.Join(list, ", ")
+}
+
+// Use is how many printers use a monitor, by its name and digest.
+type Use struct {
+	Monitor, Digest string
+	Printers        int
+}
+
+// Uses says which monitors the printers need, as far as it is known which monitor has
+// their ports; missing counts the printers without a port that works.
+func (s *Spooler) Uses() (uses []Use, printers, missing int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	count := make(map[*unit]int)
+	for _, pr := range s.printers {
+		if state, _ := s.printerState(pr); state == "missing" {
+			missing++
+		}
+		for u := range s.unitsOf(pr) {
+			count[u]++
+		}
+	}
+	for u, n := range count {
+		digest := u.monitor.Digest
+		if u.monitor.Builtin {
+			digest = "builtin" // it comes with the host, and another version of that will do
+		}
+		uses = append(uses, Use{u.name, digest, n})
+	}
+	slices.SortFunc(uses, func(a, b Use) int { return strings.Compare(a.Monitor, b.Monitor) })
+	return uses, len(s.printers), missing
+}
+
+func (s *Spooler) unitsOf(pr *printer) map[*unit]bool {
+	units := make(map[*unit]bool)
+	for _, name := range pr.Ports {
+		if p := s.ports[spool.Fold(name)]; p != nil && p.unit != nil {
+			units[p.unit] = true
+		}
+	}
+	return units
+}
+
+// loadConfigured reads which monitors have settings in this spooler: one of them that is
+// not installed here is why ports are missing.
+func (s *Spooler) loadConfigured(ctx context.Context) error {
+	keys, err := s.hive.SubKeys(ctx, `Monitors`)
+	if spoolerr.KindOf(err) == spoolerr.NotFound && err != nil {
+		return nil
+	}
+	for _, k := range keys {
+		s.configured = append(s.configured, k.Name)
+	}
+	return err
+}
+
+// absent names the monitors that have settings here and are not installed; s.mu is held.
+func (s *Spooler) absent() []string {
+	var names []string
+	for _, name := range s.configured {
+		if _, installed := s.units[spool.Fold(name)]; !installed && s.runCtx != nil {
+			names = append(names, spool.Quote(name))
+		}
+	}
+	return names
+}
+
+// noMonitor says why no monitor has a port; s.mu is held.
+func (s *Spooler) noMonitor() string {
+	absent := s.absent()
+	switch len(absent) {
+	case 0:
+		return "no monitor has this port; install its monitor or add the port again"
+	case 1:
+		return "monitor " + absent[0] + " is not installed on this node; install it with spoolhost monitor add, or move the spooler to a node that has it"
+	}
+	return "its monitor is not installed on this node: one of " + strings.Join(absent, ", ") +
+		"; install it with spoolhost monitor add, or move the spooler to a node that has it"
+}
+
+// Intake gives a spooler that another node owns, or none: it takes jobs for one printer, and
+// does nothing else. cfg.Queue must be made by job.Intake.
+func Intake(ctx context.Context, cfg Config, printerName string) (*Spooler, error) {
+	s := newSpooler(cfg)
+	s.intake = true
+	values, err := s.hive.Values(ctx, printerKey(printerName))
+	if spoolerr.KindOf(err) == spoolerr.NotFound && err != nil || err == nil && len(values) == 0 {
+		return nil, unknownPrinter(printerName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.adopt(&printer{record: parseRecord(printerName, values)})
+	return s, nil
+}

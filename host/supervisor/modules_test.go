@@ -208,12 +208,12 @@ func (puppet) Data(ctx context.Context, name string, in []byte) ([]byte, error) 
 	case "linger": // obeys when a file is there
 		os.NewFile(2, "stderr").WriteString("hanging\n")
 		<-ctx.Done()
-		for {
+		for range time.Tick(time.Millisecond) {
 			if _, err := os.Stat(string(in)); err == nil {
-				return nil, ctx.Err()
+				break
 			}
-			time.Sleep(time.Millisecond)
 		}
+		return nil, ctx.Err()
 	case "exit":
 		os.Exit(4)
 	case "panic":

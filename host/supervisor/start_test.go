@@ -206,9 +206,6 @@ func TestStartAfterLauncherEnded(t *testing.T) {
 
 // TestManyStarts prints the figure that X19 gives for go-plugin, and counts descriptors.
 func TestManyStarts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("50 processes")
-	}
 	env := newEnv(t)
 	start(t, env, "monitor").Stop(deadline(t, 20*time.Second), "warm-up")
 	var files int

@@ -237,13 +237,7 @@ func TestState(t *testing.T) {
 	f := newFake(t, false)
 	f.reasons = []string{"toner-low-report", "media-jam-error", "other"}
 	b := newBench(t, f.uri(), "statusInterval", "10s")
-	deadline := time.Now().Add(20 * time.Second)
-	for !b.spooler.heard(spool.PortStatusPaperJam) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the spooler heard %v", b.spooler.told)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	montest.Until(t, "the spooler hears of the jam", func() bool { return b.spooler.heard(spool.PortStatusPaperJam) })
 }
 
 // kitDevice is the fake printer as the conformance kit sees it.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/plugins/internal/printermib/snmptest"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -24,13 +25,16 @@ func (d *device) snmp(a *snmptest.Agent, more ...string) map[string]string {
 // waitReport waits for the last report to be of a kind.
 func (b *bench) waitReport(what string, ok func(spool.PortStatus) bool) spool.PortStatus {
 	b.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if r := b.host.Ports(); len(r) > 0 && ok(r[len(r)-1].Status) {
-			return r[len(r)-1].Status
+	var last spool.PortStatus
+	montest.Until(b, "a report of "+what, func() bool {
+		r := b.host.Ports()
+		if len(r) == 0 {
+			return false
 		}
-	}
-	b.Fatalf("no report of %s: %v", what, b.host.Ports())
-	return spool.PortStatus{}
+		last = r[len(r)-1].Status
+		return ok(last)
+	})
+	return last
 }
 
 func TestPrinterReportsItsTroubles(t *testing.T) {

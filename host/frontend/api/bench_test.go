@@ -93,11 +93,11 @@ func socketUID(conn net.Conn) (int64, error) {
 func (b *bench) group() string {
 	u, err := user.LookupId(strconv.FormatInt(operator, 10))
 	if err != nil {
-		b.Skipf("no user for the operator: %v", err)
+		b.Fatalf("no user for the operator: %v", err)
 	}
 	g, err := user.LookupGroupId(u.Gid)
 	if err != nil {
-		b.Skipf("no group for the operator: %v", err)
+		b.Fatalf("no group for the operator: %v", err)
 	}
 	return g.Name
 }

@@ -101,17 +101,9 @@ func (b *bench) nothingLeft(jobs int) {
 	if n != jobs {
 		b.Errorf("%d jobs, want %d", n, jobs)
 	}
-	deadline := time.Now().Add(patience)
-	for {
-		left := hosttest.Documents(filepath.Join(b.dir, "data", "documents"))
-		if len(left) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.Fatalf("documents are left behind: %v", left)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	b.until("no document is left behind", func() bool {
+		return len(hosttest.Documents(filepath.Join(b.dir, "data", "documents"))) == 0
+	})
 }
 
 // A sender that goes away in the middle of a document leaves nothing behind.
@@ -135,12 +127,16 @@ func TestBrokenOff(t *testing.T) {
 
 func (b *bench) until(what string, ok func() bool) {
 	b.Helper()
-	deadline := time.Now().Add(patience)
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-limit.C:
 			b.Fatalf("never: %s", what)
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 

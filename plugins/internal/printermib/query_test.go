@@ -12,6 +12,7 @@ import (
 	"github.com/gosnmp/gosnmp"
 	"go.uber.org/goleak"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/plugins/internal/printermib/snmptest"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -59,9 +60,7 @@ func TestNoAnswer(t *testing.T) {
 		_, err := Query(ctx, a)
 		failed <- err
 	}()
-	for agent.Asked() == before {
-		time.Sleep(time.Millisecond)
-	}
+	montest.Until(t, "the agent is asked", func() bool { return agent.Asked() != before })
 	cancel()
 	if err := <-failed; !errors.Is(err, spoolerr.Cancelled) {
 		t.Error(err)

@@ -90,6 +90,21 @@ const (
 	JobExpired        ID = 510
 	JobChanged        ID = 511
 	JobComplete       ID = 512
+	JobForwarded      ID = 513
+)
+
+// Events of connections to printers of other hosts (Point and Print).
+const (
+	ConnectionAdded           ID = 600
+	ConnectionRefreshed       ID = 601
+	ConnectionDeleted         ID = 602
+	ConnectionFailed          ID = 603
+	ConnectionRefused         ID = 604
+	PointPrintFilesDownloaded ID = 610
+	CopyFilesRefused          ID = 611
+	ConnectionModuleFailed    ID = 612
+	ServerPinned              ID = 620
+	ServerRefused             ID = 621
 )
 
 // Events of cluster spoolers and of the node as a member of its cluster.
@@ -169,6 +184,17 @@ func ids() []idName {
 		{JobExpired, "job expired"},
 		{JobChanged, "job changed"},
 		{JobComplete, "job complete"},
+		{JobForwarded, "job forwarded"},
+		{ConnectionAdded, "connection added"},
+		{ConnectionRefreshed, "connection refreshed"},
+		{ConnectionDeleted, "connection deleted"},
+		{ConnectionFailed, "connection failed"},
+		{ConnectionRefused, "connection refused"},
+		{PointPrintFilesDownloaded, "Point and Print files downloaded"},
+		{CopyFilesRefused, "copy files refused"},
+		{ConnectionModuleFailed, "connection module failed"},
+		{ServerPinned, "server pinned"},
+		{ServerRefused, "server refused"},
 		{SpoolerOnline, "spooler online"},
 		{SpoolerIncomplete, "spooler incomplete"},
 		{SpoolerTaken, "spooler taken over"},

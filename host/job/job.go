@@ -116,6 +116,8 @@ type Job struct {
 	Submission string `json:"submission,omitempty"`
 	// Restarts counts how often it was restarted after it had finished.
 	Restarts uint32 `json:"restarts,omitempty"`
+	// Forwarded are the jobs of other hosts that its documents have become.
+	Forwarded []Forward `json:"forwarded,omitempty"`
 	// DocumentGone is set when the document has been removed.
 	DocumentGone bool `json:"document_gone,omitempty"`
 

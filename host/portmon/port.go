@@ -61,8 +61,13 @@ type Port struct {
 	sent  chan struct{} // closed when the monitor has reported that job sent
 }
 
+// Opener opens ports: a monitor instance, or what stands for one in the host itself.
+type Opener interface {
+	OpenPort(ctx context.Context, name string) (monitor.Port, error)
+}
+
 // Open opens a port of a monitor instance.
-func Open(ctx context.Context, m monitor.Monitor, proc Process, name string, limits Limits) (*Port, error) {
+func Open(ctx context.Context, m Opener, proc Process, name string, limits Limits) (*Port, error) {
 	ctx, cancel := context.WithTimeout(about(ctx, name), limits.Call)
 	defer cancel()
 	p, err := m.OpenPort(ctx, name)

@@ -14,6 +14,11 @@ func (s *Spooler) AddPrinter(ctx context.Context, name string, set Settings) err
 	if err := spool.CheckName("printer", name); err != nil {
 		return err
 	}
+	return s.addPrinter(ctx, name, set)
+}
+
+// addPrinter is AddPrinter for a name that has been checked.
+func (s *Spooler) addPrinter(ctx context.Context, name string, set Settings) error {
 	s.admin.Lock()
 	defer s.admin.Unlock()
 	r, err := newRecord(name, s.cfg.Now()).apply(set)
@@ -62,6 +67,11 @@ func (s *Spooler) checkPorts(names []string) error {
 
 // UpdatePrinter changes the settings that are not nil.
 func (s *Spooler) UpdatePrinter(ctx context.Context, name string, set Settings) error {
+	if set.Ports != nil {
+		if err := ownedByConnection(name, "refresh --server"); err != nil {
+			return err
+		}
+	}
 	return s.changePrinter(ctx, name, func(r record) (record, error) {
 		if set.Ports != nil {
 			if err := s.checkPorts(set.Ports); err != nil {
@@ -118,6 +128,13 @@ func (s *Spooler) changePrinter(ctx context.Context, name string, change func(re
 
 // DeletePrinter removes a queue that has no jobs.
 func (s *Spooler) DeletePrinter(ctx context.Context, name string) error {
+	if err := ownedByConnection(name, "delete"); err != nil {
+		return err
+	}
+	return s.deletePrinter(ctx, name)
+}
+
+func (s *Spooler) deletePrinter(ctx context.Context, name string) error {
 	s.admin.Lock()
 	defer s.admin.Unlock()
 	p, err := s.findPrinter(name)

@@ -152,13 +152,14 @@ func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error
 	u := p.holder
 	open, inst, limits := p.open, u.instance, s.limitsFor(p, u)
 	s.mu.Unlock()
-	switch {
-	case open != nil:
+	if open != nil {
 		return open, nil
-	case inst == nil:
+	}
+	opener, proc := u.opener(inst)
+	if opener == nil {
 		return nil, spoolerr.New(spoolerr.Unavailable, 0, "port %s: its monitor %s is not running", spool.Quote(p.name), spool.Quote(u.name))
 	}
-	open, err := portmon.Open(ctx, inst, inst.Process, p.name, limits)
+	open, err := portmon.Open(ctx, opener, proc, p.name, limits)
 	if err != nil {
 		if !errors.Is(err, spoolerr.Exited) {
 			s.portFailed(p, "it cannot be opened: "+err.Error())
@@ -167,8 +168,10 @@ func (s *Spooler) ensureOpen(ctx context.Context, p *port) (*portmon.Port, error
 		}
 		return nil, err
 	}
-	if err := u.limited(ctx, func(ctx context.Context) error { return inst.NotifyUsedPorts(ctx, []string{p.name}) }); err != nil {
-		s.cfg.Logger.Warn("NotifyUsedPorts", "port", p.name, "error", err)
+	if inst != nil {
+		if err := u.limited(ctx, func(ctx context.Context) error { return inst.NotifyUsedPorts(ctx, []string{p.name}) }); err != nil {
+			s.cfg.Logger.Warn("NotifyUsedPorts", "port", p.name, "error", err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

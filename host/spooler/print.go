@@ -255,7 +255,9 @@ func (a *attempt) judge(r job.Result) {
 	switch r.Outcome {
 	case job.Sent:
 		a.spooler.portWorked(a.port)
-		a.port.holder.super.Worked() // the reservation keeps the holder
+		if super := a.port.holder.super; super != nil { // the reservation keeps the holder
+			super.Worked()
+		}
 	case job.DeviceFailed, job.TimedOut:
 		if a.overLimit {
 			return // the next document may go at once: only this one took too long

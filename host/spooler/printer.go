@@ -279,7 +279,9 @@ func parseRecord(name string, values []registry.Value) record {
 	return r
 }
 
-func printerKey(name string) string { return printersKey + `\` + name }
+// printerKey is where a printer's record is; that of a connection is in ,,SERVER,PRINTER, as
+// Windows has it. No name has a comma.
+func printerKey(name string) string { return printersKey + `\` + strings.ReplaceAll(name, `\`, ",") }
 
 // loadPrinters reads all printers in one pass. A printer whose record is damaged stays
 // listed with what could be read.
@@ -295,6 +297,7 @@ func (s *Spooler) loadPrinters(ctx context.Context) error {
 		if !ok || strings.Contains(name, `\`) {
 			return nil // the root itself, or a key below a printer
 		}
+		name = strings.ReplaceAll(name, ",", `\`)
 		if len(e.Values) == 0 && e.Damage == nil {
 			return nil // an addition that was cut off; see storeNew
 		}

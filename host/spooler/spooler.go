@@ -79,6 +79,7 @@ type Spooler struct {
 	standard string              // the printer that was made the default, or empty
 	ports    map[string]*port    // by folded name
 	units    map[string]*unit    // by folded monitor name
+	provider *unit               // whose ports are those of connections; nil if there are none
 	pending  map[string]bool     // names of ports being added or deleted
 	// receiving counts the documents of incoming jobs that are under way.
 	receiving map[uint64]int
@@ -160,6 +161,7 @@ func (s *Spooler) Run(ctx context.Context) error {
 	for _, m := range s.cfg.Catalog.List() {
 		s.startUnit(ctx, m)
 	}
+	s.startProvider()
 	close(s.launched)
 	s.housekeeping(ctx)
 	s.mu.Lock()
@@ -175,6 +177,7 @@ func (s *Spooler) Run(ctx context.Context) error {
 		u.cancel() // ends already with ctx, except for units that were started later
 		<-u.done
 	}
+	s.stopProvider(life)
 	s.background.Wait()
 	return nil
 }

@@ -35,13 +35,15 @@ const (
 type unit struct {
 	name    string
 	monitor catalog.Monitor
-	limits  portmon.Limits
-	super   *supervisor.Supervisor[*catalog.Instance]
-	life    context.Context
-	cancel  context.CancelFunc
-	done    chan struct{}
-	first   chan struct{} // closed when the first start has succeeded or failed
-	once    sync.Once
+	// provider is set instead of super and instance: its ports are the host's own.
+	provider Provider
+	limits   portmon.Limits
+	super    *supervisor.Supervisor[*catalog.Instance]
+	life     context.Context
+	cancel   context.CancelFunc
+	done     chan struct{}
+	first    chan struct{} // closed when the first start has succeeded or failed
+	once     sync.Once
 	// working counts reservations of the unit's ports: the unit is idle at zero. It grows
 	// only while the state is running.
 	working sync.WaitGroup
@@ -85,6 +87,9 @@ func (u *unit) limited(ctx context.Context, call func(context.Context) error) er
 // is ending, is not ready even before the supervisor has heard of it: an attempt begun
 // with it would fail and count against its job.
 func (u *unit) ready() bool {
+	if u.provider != nil {
+		return u.state == unitRunning
+	}
 	if u.state != unitRunning || u.instance == nil {
 		return false
 	}

@@ -1,0 +1,165 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
+)
+
+// Link is a connection to one address of a server.
+type Link interface {
+	grpc.ClientConnInterface
+	io.Closer
+}
+
+// Dialer makes a link to an address of a server. pinned is the identity that the server had
+// at the first connection, empty if there was none; a server with another one is refused
+// with spoolerr.Denied. The identity of the server comes back; empty where none is needed.
+type Dialer func(ctx context.Context, server, address, pinned string) (l Link, identity string, err error)
+
+// remote is a server as one operation speaks to it: the first of its addresses that answers.
+type remote struct {
+	dial      Dialer
+	name      Name
+	addresses []string
+	call      time.Duration
+
+	mu       sync.Mutex
+	identity string
+	at       int // of addresses
+	link     *link
+}
+
+// link is a Link with the services of the API.
+type link struct {
+	Link
+	printers apiv1.PrintersClient
+	data     apiv1.PrinterDataClient
+	drivers  apiv1.DriversClient
+	share    apiv1.ShareClient
+	jobs     apiv1.JobsClient
+}
+
+func (c *Client) remote(n Name, addresses []string, identity string) *remote {
+	return &remote{dial: c.cfg.Dial, name: n, addresses: addresses, identity: identity, call: c.cfg.Call}
+}
+
+// to gives the request's spooler: the server that the client knows by this name.
+func (r *remote) to() string { return r.name.Server }
+
+// do makes a call within its deadline, at the other addresses too if one does not answer.
+func (r *remote) do(ctx context.Context, fn func(ctx context.Context, l *link) error) error {
+	return r.try(ctx, func(ctx context.Context, l *link) error {
+		ctx, cancel := context.WithTimeout(ctx, r.call)
+		defer cancel()
+		return fn(ctx, l)
+	})
+}
+
+// try is do for a call that has its own deadline.
+func (r *remote) try(ctx context.Context, fn func(ctx context.Context, l *link) error) (err error) {
+	for range r.addresses {
+		var l *link
+		if l, err = r.open(ctx); err == nil {
+			if err = spoolgrpc.FromStatus(fn(ctx, l)); !passing(err) {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		r.next(l)
+	}
+	return err
+}
+
+// passing says that a failure is that of an address or of the moment.
+func passing(err error) bool {
+	switch spoolerr.KindOf(err) {
+	case spoolerr.Unavailable, spoolerr.TimedOut, spoolerr.Exited, spoolerr.NotReady, spoolerr.Busy, spoolerr.Cancelled:
+		return err != nil
+	}
+	return false
+}
+
+// open gives the link to the current address.
+func (r *remote) open(ctx context.Context) (*link, error) {
+	r.mu.Lock()
+	l, address, pinned := r.link, r.addresses[r.at], r.identity
+	r.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.call)
+	defer cancel()
+	made, identity, err := r.dial(ctx, r.name.Server, address, pinned)
+	if err != nil {
+		return nil, spoolerr.Wrap(err, "server %s at %s", spool.Quote(r.name.Server), address)
+	}
+	if pinned != "" && identity != pinned {
+		_ = made.Close()
+		return nil, spoolerr.New(spoolerr.Denied, 0,
+			"server %s at %s is not the one of the first connection (%s, and not %s); if it was set up anew, delete the connection and add it again",
+			spool.Quote(r.name.Server), address, identity, pinned)
+	}
+	l = &link{
+		Link: made, printers: apiv1.NewPrintersClient(made), data: apiv1.NewPrinterDataClient(made), drivers: apiv1.NewDriversClient(made),
+		share: apiv1.NewShareClient(made), jobs: apiv1.NewJobsClient(made),
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.link, r.identity = l, identity
+	return l, nil
+}
+
+// next goes on to the next address, unless somebody has already.
+func (r *remote) next(l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.link != l {
+		return
+	}
+	if l != nil {
+		_ = l.Close()
+	}
+	r.link, r.at = nil, (r.at+1)%len(r.addresses)
+}
+
+// Close ends the link.
+func (r *remote) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.link == nil {
+		return nil
+	}
+	err := r.link.Close()
+	r.link = nil
+	return err
+}
+
+// known gives the identity that the server has shown.
+func (r *remote) known() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.identity
+}
+
+// says names the server and what is known of it, for events.
+func (r *remote) says() string {
+	if id := r.known(); id != "" {
+		return r.name.Server + " (" + id + ")"
+	}
+	return r.name.Server
+}
+
+// ended says that a stream came to its end.
+func ended(err error) bool { return errors.Is(err, io.EOF) }

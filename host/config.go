@@ -23,8 +23,11 @@ import (
 type Config struct {
 	// Data is the directory of everything the host keeps.
 	Data string
-	// Listen are the addresses of the API: "unix:PATH" or a loopback "HOST:PORT".
+	// Listen are the addresses of the API: "unix:PATH", "tls:HOST:PORT" or a loopback
+	// "HOST:PORT".
 	Listen []string
+	// TLS is for addresses with "tls:".
+	TLS APITLS
 	// HTTP is the address of health and metrics, "HOST:PORT"; empty for none.
 	HTTP string
 	// IPP is the Internet Printing Protocol.
@@ -70,19 +73,20 @@ func DefaultConfig() Config {
 
 // file is the configuration file. Everything in it is optional.
 type file struct {
-	Data             *string  `hcl:"data"`
-	Listen           []string `hcl:"listen,optional"`
-	HTTP             *string  `hcl:"http"`
-	Operators        *string  `hcl:"operators"`
-	CallTimeout      *string  `hcl:"call_timeout"`
-	ResourceTimeout  *string  `hcl:"resource_timeout"`
-	KillGrace        *string  `hcl:"kill_grace"`
-	LocalDirectories []string `hcl:"local_directories,optional"`
-	CUPSBackends     []string `hcl:"cups_backends,optional"`
-	RegistryLimit    *int64   `hcl:"registry_limit"`
-	History          *history `hcl:"history,block"`
-	Modules          *modules `hcl:"modules,block"`
-	IPP              *ippFile `hcl:"ipp,block"`
+	Data             *string     `hcl:"data"`
+	Listen           []string    `hcl:"listen,optional"`
+	HTTP             *string     `hcl:"http"`
+	Operators        *string     `hcl:"operators"`
+	CallTimeout      *string     `hcl:"call_timeout"`
+	ResourceTimeout  *string     `hcl:"resource_timeout"`
+	KillGrace        *string     `hcl:"kill_grace"`
+	LocalDirectories []string    `hcl:"local_directories,optional"`
+	CUPSBackends     []string    `hcl:"cups_backends,optional"`
+	RegistryLimit    *int64      `hcl:"registry_limit"`
+	History          *history    `hcl:"history,block"`
+	Modules          *modules    `hcl:"modules,block"`
+	IPP              *ippFile    `hcl:"ipp,block"`
+	TLS              *apiTLSFile `hcl:"tls,block"`
 }
 
 type modules struct {
@@ -181,6 +185,9 @@ func (f *file) apply(cfg *Config, at places) error {
 		}
 	}
 	if err := f.IPP.apply(&cfg.IPP, at); err != nil {
+		return err
+	}
+	if err := f.TLS.apply(&cfg.TLS, at); err != nil {
 		return err
 	}
 	if f.History == nil {

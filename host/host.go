@@ -19,6 +19,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/dialogue"
 	"github.com/spoolhost/spoolhost/host/document"
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/frontend/api"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/metrics"
@@ -47,6 +48,8 @@ type Host struct {
 	runtime  string
 	users    string // the directory for modules of other users
 	cgroups  *supervisor.Cgroups
+	secure   *access.Secure // nil: no address of the network
+	identity string         // the fingerprint that goes with it
 
 	ready    chan struct{}
 	mu       sync.Mutex
@@ -93,6 +96,9 @@ func (h *Host) open() (err error) {
 		return err
 	}
 	h.store = bolt
+	if err := h.openSecure(); err != nil {
+		return err
+	}
 	if h.docs, err = document.Open(filepath.Join(h.cfg.Data, "documents"), document.Options{}); err != nil {
 		return err
 	}
@@ -205,8 +211,8 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	server := api.New(api.Config{
 		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{h.node} },
-		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Dialogues: h.dialogues(),
-		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs},
+		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(),
+		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
 	// What others need longest is started first and stopped last.
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))

@@ -18,13 +18,16 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		return listenUnix(ctx, path)
 	}
+	if rest, ok := strings.CutPrefix(addr, "tls:"); ok {
+		return listenTLS(ctx, rest)
+	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, spoolerr.New(spoolerr.Invalid, 0, "listen address %q is neither unix:PATH nor HOST:PORT", addr)
+		return nil, spoolerr.New(spoolerr.Invalid, 0, "listen address %q is neither unix:PATH, tls:HOST:PORT nor HOST:PORT", addr)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return nil, spoolerr.New(spoolerr.Denied, 0,
-			"listen address %q is not loopback: the API has no encryption of its own yet; use 127.0.0.1, [::1] or unix:PATH", addr)
+			"listen address %q is not loopback and has no encryption; use tls:%s for the network, or 127.0.0.1, [::1] or unix:PATH", addr, addr)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -88,6 +91,9 @@ func listenError(addr string, err error) error {
 
 // addrText is how a client names a listener.
 func addrText(l net.Listener) string {
+	if _, ok := l.(tlsListener); ok {
+		return "tls:" + l.Addr().String()
+	}
 	if l.Addr().Network() == "unix" {
 		return "unix:" + l.Addr().String()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -11,14 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/spoolhost/spoolhost/host/dial"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
-
-// dialTimeout bounds one try to connect, which a --timeout of hours must not stretch.
-const dialTimeout = 10 * time.Second
 
 // client is a host as a command sees it. All its errors are spoolerr errors that name
 // the address where it matters.
@@ -35,7 +32,7 @@ type client struct {
 	apiv1.DialoguesClient
 
 	conn *grpc.ClientConn
-	addr address
+	addr dial.Target
 }
 
 // call is one run of a command against a host.
@@ -51,7 +48,7 @@ type call struct {
 // withHost makes a RunE of a function that needs a host.
 func withHost(opts *options, do func(ctx context.Context, c *call, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		host, err := dial(opts.addr, opts.timeout, opts.bounded)
+		host, err := connect(opts, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
@@ -63,22 +60,23 @@ func withHost(opts *options, do func(ctx context.Context, c *call, cmd *cobra.Co
 	}
 }
 
-// dial prepares a connection; the first request makes it.
-func dial(flag string, timeout time.Duration, bounded bool) (*client, error) {
-	addr, err := clientAddr(flag)
+// connect prepares a connection; the first request makes it. What a person should know of
+// it is written to notice.
+func connect(opts *options, notice io.Writer) (*client, error) {
+	addr, err := clientAddr(opts.addr)
 	if err != nil {
 		return nil, err
 	}
-	d := &dialer{addr: addr, timeout: timeout}
-	limits := requestLimits{timeout: timeout, bounded: bounded, explain: d.explain}
-	conn, err := grpc.NewClient("passthrough:///spoolhost",
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(d.dial),
-		grpc.WithNoProxy(), // A proxy for the web is none for a print host.
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: dialTimeout}),
+	known, err := opts.proof.options(addr, notice)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{addr: addr, known: known, timeout: opts.timeout}
+	limits := requestLimits{timeout: opts.timeout, bounded: opts.bounded, explain: d.explain}
+	conn, err := grpc.NewClient("passthrough:///spoolhost", append(known.Grpc(addr, d.dial),
 		grpc.WithUnaryInterceptor(limits.unary),
 		grpc.WithStreamInterceptor(limits.stream),
-	)
+	)...)
 	if err != nil {
 		return nil, usagef("address %s: %s", addr, err)
 	}
@@ -96,7 +94,8 @@ func (c *client) Close() { _ = c.conn.Close() }
 
 // dialer connects to one address and remembers why it could not.
 type dialer struct {
-	addr    address
+	addr    dial.Target
+	known   dial.Options
 	timeout time.Duration
 
 	mu        sync.Mutex
@@ -104,8 +103,8 @@ type dialer struct {
 	lastErr   error
 }
 
-func (d *dialer) dial(ctx context.Context, _ string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, d.addr.network, d.addr.target)
+func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := d.known.Conn(ctx, d.addr)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
@@ -123,7 +122,7 @@ func (d *dialer) state() (connected bool, last error) {
 }
 
 // howToReach is the remedy when no host answers.
-func howToReach(addr address) string {
+func howToReach(addr dial.Target) string {
 	return fmt.Sprintf("start a host there with \"spoolhost serve --listen %s\", or name another with --addr or %s", addr, addressVariable)
 }
 

@@ -7,35 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spoolhost/spoolhost/host/dial"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
-func TestAddresses(t *testing.T) {
-	for in, want := range map[string]address{
-		"unix:/run/x.sock":   {"unix", "/run/x.sock"},
-		"unix:///run/x.sock": {"unix", "/run/x.sock"},
-		"unix:x.sock":        {"unix", "x.sock"},
-		"127.0.0.1:6310":     {"tcp", "127.0.0.1:6310"},
-		"[::1]:6310":         {"tcp", "[::1]:6310"},
-		":6310":              {"tcp", ":6310"},
-	} {
-		if got, err := parseAddr(in); err != nil || got != want {
-			t.Errorf("%q is %v (%v), want %v", in, got, err, want)
-		}
-	}
-	for _, in := range []string{"", "unix:", "/run/x.sock", "host", "host:", "http://host:1"} {
-		if got, err := parseAddr(in); err == nil && in != "http://host:1" {
-			t.Errorf("%q was taken as %v", in, got)
-		}
-	}
-}
-
 func TestAddressComesFromFlagThenEnvironment(t *testing.T) {
 	t.Setenv(addressVariable, "unix:/env")
-	if got, err := clientAddr("unix:/flag"); err != nil || got.target != "/flag" {
+	if got, err := clientAddr("unix:/flag"); err != nil || got.Address != "/flag" {
 		t.Error(got, err)
 	}
-	if got, err := clientAddr(""); err != nil || got.target != "/env" {
+	if got, err := clientAddr(""); err != nil || got.Address != "/env" {
 		t.Error(got, err)
 	}
 	t.Setenv(addressVariable, "")
@@ -56,7 +37,7 @@ func TestNoHost(t *testing.T) {
 	}
 	r = runCLI(t.Context(), strings.NewReader(""), "version", "--addr", "unix:"+path)
 	r.want(t, exitOK, "no host answers at", "")
-	runCLI(t.Context(), strings.NewReader(""), "status", "--addr", "nonsense").want(t, exitUsage, "", "neither unix:PATH nor HOST:PORT")
+	runCLI(t.Context(), strings.NewReader(""), "status", "--addr", "nonsense").want(t, exitUsage, "", "neither unix:PATH, tls:HOST:PORT nor HOST:PORT")
 }
 
 // TestNotAHost asks something that listens but does not speak.
@@ -96,7 +77,7 @@ func TestSilentHost(t *testing.T) {
 }
 
 func TestForbiddenSocket(t *testing.T) {
-	d := &dialer{addr: address{"unix", "/run/x"}, lastErr: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", os.ErrPermission)}}
+	d := &dialer{addr: dial.Target{Network: "unix", Address: "/run/x"}, lastErr: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", os.ErrPermission)}}
 	err := d.unavailable(nil)
 	if exitCode(err) != exitDenied || !strings.Contains(err.Error(), "you may not use the host at unix:/run/x") {
 		t.Errorf("got %v", err)

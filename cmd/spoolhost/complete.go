@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -26,7 +27,7 @@ func complete(opts *options, most int, names namesOf) cobra.CompletionFunc {
 		}
 		ctx, cancel := context.WithTimeout(commandContext(cmd), completeTimeout)
 		defer cancel()
-		host, err := dial(opts.addr, completeTimeout, true)
+		host, err := connect(&options{addr: opts.addr, proof: opts.proof, timeout: completeTimeout, bounded: true}, io.Discard)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -22,7 +22,7 @@ const (
 type demoAPI struct{ call *call }
 
 func dialDemo(addr string) (*demoAPI, error) {
-	host, err := dial(addr, 0, false)
+	host, err := connect(&options{addr: addr}, io.Discard)
 	if err != nil {
 		return nil, err
 	}

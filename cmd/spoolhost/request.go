@@ -157,7 +157,10 @@ func (d *dialer) explain(ctx context.Context, err error) error {
 
 func (d *dialer) unavailable(st *status.Status) error {
 	connected, last := d.state()
+	var known *spoolerr.Error
 	switch {
+	case errors.As(last, &known): // over TLS, whoever answered was not taken for the host
+		return last
 	case errors.Is(last, fs.ErrPermission):
 		return spoolerr.New(spoolerr.Denied, 0,
 			"you may not use the host at %s: %s; ask its administrator for access, or name another with --addr or %s",

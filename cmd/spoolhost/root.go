@@ -24,6 +24,7 @@ type options struct {
 	addr    string
 	timeout time.Duration
 	spooler string
+	proof   proof
 	// bounded says that --timeout was given, and so bounds also what has no end by itself.
 	bounded bool
 }
@@ -82,8 +83,9 @@ func addSharedFlags(root *cobra.Command, opts *options) {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&opts.output, "output", "o", outputTable, "output format: table or json")
 	flags.StringVar(&opts.addr, "addr", "",
-		"the host's address, unix:PATH or HOST:PORT (default $"+addressVariable+", else "+defaultAddr()+")")
+		"the host's address, unix:PATH, tls:HOST:PORT or HOST:PORT (default $"+addressVariable+", else "+defaultAddr()+")")
 	flags.DurationVar(&opts.timeout, "timeout", defaultTimeout, "longest time for one request; 0 is without limit")
+	opts.proof.add(flags)
 	completeFlag(root, "output", cobra.FixedCompletions([]string{outputTable, outputJSON}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(root, "timeout", cobra.NoFileCompletions)
 }

@@ -41,6 +41,9 @@ func showStatus(b *strings.Builder, status *apiv1.GetStatusResponse, c *call) {
 	}
 	s.add("address", c.addr.String())
 	s.add("listens on", strings.Join(status.GetListen(), ", "))
+	if id := status.GetIdentity(); id != "" {
+		s.add("identity", id)
+	}
 	s.add("data", status.GetData())
 	s.add("you are", strings.TrimLeft(status.GetUser()+", "+status.GetRole(), ", "))
 	s.write(b)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -74,7 +75,7 @@ func askVersion(ctx context.Context, opts *options) hostVersion {
 	if opts.bounded {
 		timeout = opts.timeout
 	}
-	host, err := dial(opts.addr, timeout, true)
+	host, err := connect(&options{addr: opts.addr, proof: opts.proof, timeout: timeout, bounded: true}, io.Discard)
 	if err != nil {
 		return hostVersion{Address: opts.addr, Error: clean(err.Error())}
 	}

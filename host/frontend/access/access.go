@@ -51,13 +51,15 @@ type Caller struct {
 	Role Role
 	// Account is the name that was proved by password or certificate; empty if none was.
 	Account string
+	// Node is the name of the node of this cluster that calls; empty if none does.
+	Node string
 }
 
 // Nobody is a caller of whom nothing is known.
 func Nobody() Caller { return Caller{UID: -1, Name: "nobody"} }
 
 // Known says that the caller's name is proved, and not only said.
-func (c Caller) Known() bool { return c.UID >= 0 || c.Account != "" }
+func (c Caller) Known() bool { return c.UID >= 0 || c.Account != "" || c.Node != "" }
 
 // Owns says whether a job is the caller's own. One of whom only a name is known owns what
 // came under that name in the same way.

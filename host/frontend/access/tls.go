@@ -39,9 +39,8 @@ func ServerTLS(certificate, key, clientCA, dir string, names []string) (*tls.Con
 	if err != nil {
 		return nil, spoolerr.As(err, spoolerr.NotFound, "client_ca %s", clientCA)
 	}
-	cfg.ClientCAs = x509.NewCertPool()
-	if !cfg.ClientCAs.AppendCertsFromPEM(data) {
-		return nil, spoolerr.New(spoolerr.Invalid, 0, "client_ca %s holds no certificate in PEM", clientCA)
+	if cfg.ClientCAs, err = ReadAuthorities("client_ca "+clientCA, data); err != nil {
+		return nil, err
 	}
 	cfg.ClientAuth = tls.VerifyClientCertIfGiven
 	return cfg, nil

@@ -6,8 +6,10 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/spoolhost/spoolhost/host/dial"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
@@ -22,16 +24,43 @@ type caller struct {
 // AuthType implements credentials.AuthInfo.
 func (caller) AuthType() string { return "peer" }
 
-// peerCredentials identifies a caller by what the kernel says of its socket. It carries
-// no encryption: Unix sockets and loopback need none, and others are not listened on.
-type peerCredentials struct{ access.Identifier }
-
-func newPeerCredentials(operators string) credentials.TransportCredentials {
-	return &peerCredentials{access.Identifier{Operators: operators}}
+// peerCredentials identifies a caller: on a connection of a Secure listener over TLS, on
+// others by what the kernel says of its socket. Those carry no encryption: Unix sockets and
+// loopback need none.
+type peerCredentials struct {
+	access.Identifier
+	secure *access.Secure
 }
 
-// ServerHandshake identifies the caller; it reads and writes nothing.
+func newPeerCredentials(operators string, secure *access.Secure) credentials.TransportCredentials {
+	return &peerCredentials{access.Identifier{Operators: operators}, secure}
+}
+
+// Secure marks the connections of a listener for TLS.
+func Secure(l net.Listener) net.Listener { return secureListener{l} }
+
+type secureListener struct{ net.Listener }
+
+type secureConn struct{ net.Conn }
+
+// Accept implements net.Listener.
+func (l secureListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return secureConn{conn}, nil
+}
+
+// ServerHandshake identifies the caller.
 func (p *peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if raw, ok := conn.(secureConn); ok {
+		protected, who, err := p.secure.Handshake(context.Background(), raw.Conn)
+		if err != nil {
+			return nil, nil, err
+		}
+		return protected, caller{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}, who}, nil
+	}
 	return conn, caller{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}, p.Identify(conn)}, nil
 }
 
@@ -51,13 +80,38 @@ func (p *peerCredentials) Clone() credentials.TransportCredentials { c := *p; re
 // OverrideServerName implements credentials.TransportCredentials.
 func (p *peerCredentials) OverrideServerName(string) error { return nil }
 
+// accountKey is where a context holds the caller that a password has proved.
+type accountKey struct{}
+
 func callerOf(ctx context.Context) caller {
+	if c, ok := ctx.Value(accountKey{}).(caller); ok {
+		return c
+	}
 	if p, ok := peer.FromContext(ctx); ok {
 		if c, ok := p.AuthInfo.(caller); ok {
 			return c
 		}
 	}
 	return caller{Caller: access.Nobody()}
+}
+
+// authenticate looks for an account's name and password, which count on TLS only.
+func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
+	given := metadata.ValueFromIncomingContext(ctx, "authorization")
+	c := callerOf(ctx)
+	if len(given) == 0 || c.SecurityLevel != credentials.PrivacyAndIntegrity {
+		return ctx, nil
+	}
+	name, password, ok := dial.Account(given[0])
+	if !ok {
+		return ctx, spoolerr.New(spoolerr.Invalid, 0, "the request's authorization is not of the form Basic NAME:PASSWORD")
+	}
+	p, _ := peer.FromContext(ctx)
+	proved, err := s.cfg.Secure.Verify(p.Addr, name, password)
+	if err != nil {
+		return ctx, err
+	}
+	return context.WithValue(ctx, accountKey{}, caller{c.CommonAuthInfo, proved}), nil
 }
 
 // authorize refuses a method that needs a greater role. Methods on jobs are open to all
@@ -82,7 +136,11 @@ func article(r access.Role) string {
 	return "an " + r.String()
 }
 
-func authorizeUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (s *Server) authorizeUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	ctx, err := s.authenticate(ctx)
+	if err != nil {
+		return nil, spoolgrpc.ToStatus(err)
+	}
 	if err := authorize(ctx, info.FullMethod); err != nil {
 		return nil, err
 	}
@@ -90,9 +148,22 @@ func authorizeUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, ne
 	return resp, spoolgrpc.ToStatus(err)
 }
 
-func authorizeStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if err := authorize(stream.Context(), info.FullMethod); err != nil {
+func (s *Server) authorizeStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	ctx, err := s.authenticate(stream.Context())
+	if err != nil {
+		return spoolgrpc.ToStatus(err)
+	}
+	if err := authorize(ctx, info.FullMethod); err != nil {
 		return err
 	}
-	return spoolgrpc.ToStatus(next(srv, stream))
+	return spoolgrpc.ToStatus(next(srv, accountStream{stream, ctx}))
 }
+
+// accountStream is a stream whose context knows the account.
+type accountStream struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // as grpc.ServerStream has it
+}
+
+// Context implements grpc.ServerStream.
+func (s accountStream) Context() context.Context { return s.ctx }

@@ -74,7 +74,7 @@ func newBench(t *testing.T) *bench {
 	b.server = newServer(Config{
 		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{b.spooler} }, Catalog: b.catalog, Events: b.events,
 		Info: Info{Version: "1", Started: time.Now(), Data: dir, Listen: func() []string { return []string{"unix:x"} }},
-	}, &peerCredentials{access.Identifier{Operators: b.group(), LookupUID: socketUID}})
+	}, &peerCredentials{Identifier: access.Identifier{Operators: b.group(), LookupUID: socketUID}})
 	for _, uid := range []int64{root, ann, bob, operator, unknown} {
 		b.serve(uid)
 	}

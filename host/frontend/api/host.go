@@ -18,6 +18,7 @@ func (s *hostServer) GetStatus(ctx context.Context, _ *apiv1.GetStatusRequest) (
 	resp := &apiv1.GetStatusResponse{
 		Version: s.cfg.Info.Version, Pid: int32(os.Getpid()), StartedAt: stamp(s.cfg.Info.Started),
 		Data: s.cfg.Info.Data, Listen: s.cfg.Info.Listen(), Role: c.Role.String(), User: c.Name,
+		Identity: s.cfg.Info.Identity,
 	}
 	for _, sp := range s.cfg.Spoolers() {
 		resp.Spoolers = append(resp.Spoolers, statusOf(sp, len(s.cfg.Catalog.List())))

@@ -30,6 +30,8 @@ type Info struct {
 	Started time.Time
 	Data    string
 	Listen  func() []string
+	// Identity is the fingerprint of the host's key, or empty.
+	Identity string
 }
 
 // Config is what the API serves.
@@ -42,6 +44,8 @@ type Config struct {
 	Info      Info
 	// Operators is the name of the group that operates, or empty.
 	Operators string
+	// Secure identifies those who call by listeners that Secure has marked.
+	Secure *access.Secure
 }
 
 // Server is the API.
@@ -54,19 +58,20 @@ type Server struct {
 const maxChunk = 1 << 20
 
 // New makes the server; it listens on nothing yet.
-func New(cfg Config) *Server { return newServer(cfg, newPeerCredentials(cfg.Operators)) }
+func New(cfg Config) *Server { return newServer(cfg, newPeerCredentials(cfg.Operators, cfg.Secure)) }
 
 func newServer(cfg Config, who credentials.TransportCredentials) *Server {
-	s := &Server{cfg: cfg, grpc: grpc.NewServer(
+	s := &Server{cfg: cfg}
+	s.grpc = grpc.NewServer(
 		grpc.Creds(who),
 		grpc.MaxRecvMsgSize(maxChunk+64<<10),
-		grpc.UnaryInterceptor(authorizeUnary),
-		grpc.StreamInterceptor(authorizeStream),
+		grpc.UnaryInterceptor(s.authorizeUnary),
+		grpc.StreamInterceptor(s.authorizeStream),
 		// A client that vanished without a word must not keep its submission open for ever.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ReadBufferSize(256<<10),
-	)}
+	)
 	apiv1.RegisterHostServer(s.grpc, &hostServer{Server: s})
 	apiv1.RegisterEventsServer(s.grpc, &eventsServer{Server: s})
 	apiv1.RegisterMonitorsServer(s.grpc, &monitorsServer{Server: s})

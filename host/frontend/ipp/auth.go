@@ -58,12 +58,12 @@ func (s *Server) authenticate(hr *http.Request, c *conn, r *request) *challenge 
 // verify checks a password; an address that guesses is slowed down.
 func (s *Server) verify(r *request, name, password string) (access.Caller, bool) {
 	from, _ := netip.ParseAddr(r.origin)
-	if !s.guesses.left(from) {
+	if !s.guesses.Left(from) {
 		return access.Nobody(), false
 	}
 	caller, right := s.cfg.Users.Verify(name, password)
 	if !right {
-		s.guesses.allow(from)
+		s.guesses.Allow(from)
 		s.cfg.Logger.Warn("a wrong password", "user", printable(attr.Cut(name, 64)), "from", r.origin)
 	}
 	return caller, right

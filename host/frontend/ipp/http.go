@@ -78,7 +78,7 @@ func (s *Server) refuse(hr *http.Request) (status int, text string) {
 // share: a proxy or a spooler on it speaks for many, and a local program that floods can do
 // worse by other means.
 func (s *Server) tooMany(from netip.Addr) bool {
-	return s.limits.Rate > 0 && !from.IsLoopback() && !s.rates.allow(from)
+	return s.limits.Rate > 0 && !from.IsLoopback() && !s.rates.Allow(from)
 }
 
 // ownNames are the names of this host, folded.

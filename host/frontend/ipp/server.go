@@ -104,8 +104,8 @@ type Server struct {
 	peers   access.Identifier
 	http    *http.Server
 	conns   *tracker
-	rates   *rates
-	guesses *rates // of passwords
+	rates   *access.Rates
+	guesses *access.Rates // of passwords
 	table   map[int]operation
 	notify  *notify.Book
 	large   chan struct{} // a slot for each request that decodes more than the usual
@@ -130,7 +130,7 @@ func New(cfg Config) *Server {
 	limits := cfg.Limits.withDefaults()
 	s := &Server{
 		cfg: cfg, limits: limits, names: ownNames(cfg.Names), peers: access.Identifier{Operators: cfg.Operators},
-		conns: newTracker(limits.Connections, cfg.Now), rates: newRates(limits.Rate, cfg.Now), guesses: newRates(1, cfg.Now), table: operations(),
+		conns: newTracker(limits.Connections, cfg.Now), rates: access.NewRates(limits.Rate, cfg.Now), guesses: access.NewRates(1, cfg.Now), table: operations(),
 		notify: notify.NewBook(cfg.Now), large: make(chan struct{}, largeRequests),
 	}
 	s.follow, s.stop = context.WithCancel(context.Background())

@@ -73,8 +73,10 @@ type GetStatusResponse struct {
 	Listen    []string               `protobuf:"bytes,5,rep,name=listen,proto3" json:"listen,omitempty"`
 	Spoolers  []*SpoolerStatus       `protobuf:"bytes,6,rep,name=spoolers,proto3" json:"spoolers,omitempty"`
 	// The caller's role as the host sees it: "administrator", "operator" or "user".
-	Role          string `protobuf:"bytes,7,opt,name=role,proto3" json:"role,omitempty"`
-	User          string `protobuf:"bytes,8,opt,name=user,proto3" json:"user,omitempty"`
+	Role string `protobuf:"bytes,7,opt,name=role,proto3" json:"role,omitempty"`
+	User string `protobuf:"bytes,8,opt,name=user,proto3" json:"user,omitempty"`
+	// The fingerprint of the host's identity key, "SHA256:..."; empty if it has none, as it listens on no tls: address.
+	Identity      string `protobuf:"bytes,9,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -161,6 +163,13 @@ func (x *GetStatusResponse) GetRole() string {
 func (x *GetStatusResponse) GetUser() string {
 	if x != nil {
 		return x.User
+	}
+	return ""
+}
+
+func (x *GetStatusResponse) GetIdentity() string {
+	if x != nil {
+		return x.Identity
 	}
 	return ""
 }
@@ -441,7 +450,7 @@ var File_spoolhost_api_v1_host_proto protoreflect.FileDescriptor
 const file_spoolhost_api_v1_host_proto_rawDesc = "" +
 	"\n" +
 	"\x1bspoolhost/api/v1/host.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
-	"\x10GetStatusRequest\"\x8b\x02\n" +
+	"\x10GetStatusRequest\"\xa7\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x129\n" +
@@ -451,7 +460,8 @@ const file_spoolhost_api_v1_host_proto_rawDesc = "" +
 	"\x06listen\x18\x05 \x03(\tR\x06listen\x12;\n" +
 	"\bspoolers\x18\x06 \x03(\v2\x1f.spoolhost.api.v1.SpoolerStatusR\bspoolers\x12\x12\n" +
 	"\x04role\x18\a \x01(\tR\x04role\x12\x12\n" +
-	"\x04user\x18\b \x01(\tR\x04user\"\x9b\x02\n" +
+	"\x04user\x18\b \x01(\tR\x04user\x12\x1a\n" +
+	"\bidentity\x18\t \x01(\tR\bidentity\"\x9b\x02\n" +
 	"\rSpoolerStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x1a\n" +

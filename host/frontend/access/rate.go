@@ -1,4 +1,4 @@
-package ipp
+package access
 
 import (
 	"net/netip"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// rates bounds the requests of each address: so many a second in the long run, and a burst
+// Rates bounds the requests of each address: so many a second in the long run, and a burst
 // of ten times as many.
-type rates struct {
+type Rates struct {
 	rate float64
 	now  func() time.Time
 
@@ -23,12 +23,13 @@ type bucket struct {
 
 const burst = 10
 
-func newRates(rate float64, now func() time.Time) *rates {
-	return &rates{rate: rate, now: now, buckets: make(map[netip.Addr]*bucket)}
+// NewRates makes rates of so many requests a second.
+func NewRates(rate float64, now func() time.Time) *Rates {
+	return &Rates{rate: rate, now: now, buckets: make(map[netip.Addr]*bucket)}
 }
 
-// allow takes one request from an address's share.
-func (r *rates) allow(from netip.Addr) bool {
+// Allow takes one request from an address's share.
+func (r *Rates) Allow(from netip.Addr) bool {
 	const most = 10_000 // addresses that are remembered
 	now := r.now()
 	r.mu.Lock()
@@ -50,8 +51,8 @@ func (r *rates) allow(from netip.Addr) bool {
 	return true
 }
 
-// left says whether an address has something left, and takes nothing.
-func (r *rates) left(from netip.Addr) bool {
+// Left says whether an address has something left, and takes nothing.
+func (r *Rates) Left(from netip.Addr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.buckets[from]
@@ -60,7 +61,7 @@ func (r *rates) left(from netip.Addr) bool {
 
 // forget drops the addresses that have their full share again, and if there are none,
 // all: a flood from many addresses must not fill the memory.
-func (r *rates) forget(now time.Time) {
+func (r *Rates) forget(now time.Time) {
 	for addr, b := range r.buckets {
 		if now.Sub(b.at).Seconds() > burst {
 			delete(r.buckets, addr)

@@ -225,7 +225,7 @@ func (f *benchFlags) target(opts *options) (benchTarget, error) {
 		return nil, err
 	}
 	return target.NewAPI(addr.String(), opts.spooler, func() (target.Conn, error) {
-		c, err := dial(opts.addr, 0, false) // The plan bounds each submission.
+		c, err := connect(&options{addr: opts.addr, proof: opts.proof}, io.Discard) // the plan bounds each submission
 		if err != nil {
 			return nil, err
 		}

@@ -57,7 +57,7 @@ func summary(h *hdrhistogram.Histogram) Latency {
 		if rest*float64(l.Count) < 1 {
 			break
 		}
-		l.Curve = append(l.Curve, Quantile{1 - rest, at(100 * (1 - rest))})
+		l.Curve = append(l.Curve, Quantile{1 - rest, max(at(100*(1-rest)), seconds(h.Min()))})
 	}
 	return l
 }

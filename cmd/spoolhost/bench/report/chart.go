@@ -44,7 +44,7 @@ func (c *chart) fit() {
 	c.x.from, c.x.to, c.y.from, c.y.to = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	for _, l := range c.lines {
 		for _, p := range l.points {
-			if c.y.log && p.y <= 0 {
+			if !c.shows(p) {
 				continue
 			}
 			c.x.from, c.x.to = min(c.x.from, p.x), max(c.x.to, p.x)
@@ -58,35 +58,46 @@ func (c *chart) fit() {
 	c.y.settle()
 }
 
+// shows says whether a point has a place: a logarithmic scale has none for zero.
+func (c *chart) shows(p point) bool {
+	return !math.IsNaN(p.y) && !math.IsInf(p.x, 0) && !math.IsInf(p.y, 0) && (!c.y.log || p.y > 0)
+}
+
 // settle widens an axis to round numbers and marks it.
 func (a *axis) settle() {
-	if a.from > a.to || math.IsInf(a.from, 0) {
+	if !(a.from <= a.to) || math.IsInf(a.from, 0) || math.IsInf(a.to, 0) { // no points
 		a.from, a.to = 0, 1
 	}
-	if !a.log && a.to == a.from {
-		a.to = a.from + 1
+	switch {
+	case a.marks != nil:
+		a.from, a.to = min(a.from, a.marks[0]), max(a.to, a.marks[1])
+	case a.log:
+		a.settleLog()
+	default:
+		a.settleLinear()
 	}
-	if a.marks != nil {
-		return
+}
+
+func (a *axis) settleLog() {
+	const least = 1e-9
+	low, high := math.Floor(math.Log10(max(a.from, least))), math.Ceil(math.Log10(max(a.to, least)))
+	high = max(high, low+1)
+	a.from, a.to = math.Pow(10, low), math.Pow(10, high)
+	for e := low; e <= high; e++ {
+		a.marks = append(a.marks, math.Pow(10, e))
 	}
-	if a.log {
-		low, high := math.Floor(math.Log10(a.from)), math.Ceil(math.Log10(a.to))
-		high = max(high, low+1)
-		a.from, a.to = math.Pow(10, low), math.Pow(10, high)
-		for e := low; e <= high; e++ {
-			a.marks = append(a.marks, math.Pow(10, e))
-		}
-		return
-	}
+}
+
+func (a *axis) settleLinear() {
 	const about = 5
+	if a.to == a.from {
+		a.to++
+	}
 	step := roundStep((a.to - a.from) / about)
-	a.from = math.Floor(a.from/step) * step
-	for m := a.from; ; m += step {
-		a.marks = append(a.marks, m)
-		if m >= a.to-step/1e6 {
-			a.to = max(m, a.from+step)
-			break
-		}
+	first, last := math.Floor(a.from/step), math.Ceil(a.to/step-1e-6)
+	a.from, a.to = first*step, last*step
+	for n := range int(last-first) + 1 {
+		a.marks = append(a.marks, (first+float64(n))*step)
 	}
 }
 
@@ -143,7 +154,7 @@ func (c *chart) draw(b *strings.Builder, l line) {
 	}
 	fmt.Fprintf(b, `<polyline class="%s" points="`, class)
 	for _, p := range l.points {
-		if !c.y.log || p.y > 0 {
+		if c.shows(p) {
 			fmt.Fprintf(b, "%.1f,%.1f ", c.px(p.x), c.py(p.y))
 		}
 	}

@@ -36,6 +36,8 @@ func TestAxis(t *testing.T) {
 		{axis{from: math.Inf(1), to: math.Inf(-1)}, 0, 1, 6},
 		{axis{log: true, from: 0.0004, to: 0.2}, 0.0001, 1, 5},
 		{axis{log: true, from: 0.01, to: 0.01}, 0.01, 0.1, 2},
+		{axis{log: true, from: math.Inf(1), to: math.Inf(-1)}, 1e-9, 1, 10},
+		{axis{from: 1e17, to: 1e17}, 1e17, 1e17, 1},
 	} {
 		a := c.axis
 		a.settle()
@@ -66,7 +68,10 @@ func TestHTML(t *testing.T) {
 	err := HTML(&b, Page{
 		Title:  "Load & " + evil,
 		Tables: []Table{{Title: "Ratios", Header: []string{"work", evil}, Rows: []Row{{Cells: []string{"accept", "12"}, Bad: true}}}},
-		Groups: []Group{{Title: "One", Results: []*bench.Result{someResult("spoolhost"), someResult(evil)}}, {Title: "Nothing", Results: []*bench.Result{{}}}},
+		Groups: []Group{{Title: "One", Results: []*bench.Result{someResult("spoolhost"), someResult(evil)}}, {Title: "Nothing", Results: []*bench.Result{{}}}, {Title: "One document", Results: []*bench.Result{{
+			Series: []bench.Sample{{At: 0.03, Seconds: 0.03, Delivered: 1}},
+			Accept: bench.Latency{Curve: []bench.Quantile{{Part: 0, Seconds: 0}}}, EndToEnd: bench.Latency{Curve: []bench.Quantile{{Part: 0, Seconds: 0.2}}},
+		}}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench"
+	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/report"
+	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/target"
+)
+
+// patience bounds every wait for a server.
+const patience = 2 * time.Minute
+
+// env is what rows work with.
+type env struct {
+	settings
+	cupsd  string
+	tally  *tally
+	groups []report.Group
+
+	row  string
+	work string // directory of the row
+	// prepare, if not nil, changes spoolhost's queues before a row's first turn.
+	prepare func(ctx context.Context, host *server, names []string) error
+}
+
+// server is one of the two.
+type server struct {
+	name string
+	cmd  *osexec.Cmd
+	ipp  string // HOST:PORT
+	api  string // of spoolhost
+	data string // of CUPS: where its printers.conf is
+	log  string
+}
+
+// stop ends a server in order, or by force.
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(os.Interrupt)
+	if s.api == "" {
+		_ = s.cmd.Process.Kill() // cupsd waits for its backends; nothing of it is needed any more
+	}
+	done := make(chan struct{})
+	go func() { _ = s.cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(patience / 4):
+		_ = s.cmd.Process.Kill()
+		<-done
+	}
+}
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
+// target gives the server by IPP, as both are loaded.
+func (s *server) target() (*target.IPP, error) {
+	return target.NewIPP("ipp://"+s.ipp, "application/octet-stream")
+}
+
+// conn is a connection to spoolhost's API.
+func (s *server) conn() (*grpc.ClientConn, error) {
+	return grpc.NewClient(s.api, grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
+// startHost starts a spoolhost on a data directory of the row. It answers when this returns.
+func (e *env) startHost(_ context.Context, name string) (*server, error) {
+	s := &server{name: "spoolhost", api: "unix:" + filepath.Join(e.work, name+".s"), log: filepath.Join(e.work, name+".log")}
+	cmd := osexec.Command(e.spoolhost, "serve", "--data", filepath.Join(e.work, name), "--listen", s.api, "--ipp", "127.0.0.1:0", "--log-level", "warn")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.cmd = cmd
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	found := regexp.MustCompile(`ipp at ([^,]+),`).FindStringSubmatch(line)
+	if err != nil || found == nil {
+		s.stop()
+		text, _ := os.ReadFile(s.log)
+		return nil, fmt.Errorf("spoolhost does not start: %s%s", line, text)
+	}
+	s.ipp = found[1]
+	return s, nil
+}
+
+// begin starts the process with its log.
+func (s *server) begin() error {
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	s.cmd.Stderr = log
+	return s.cmd.Start()
+}
+
+// cups makes the directories and files of a private cupsd, with CUPS' defaults, but for
+// the number of jobs that it keeps: the default would refuse the documents of a load test.
+func (e *env) cups(name, printers string) (*server, error) {
+	dir := filepath.Join(e.work, name)
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"etc", "spool/tmp", "cache", "run", "log"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	files := map[string]string{
+		"etc/cups-files.conf": fmt.Sprintf("ServerRoot %[1]s/etc\nRequestRoot %[1]s/spool\nTempDir %[1]s/spool/tmp\nCacheDir %[1]s/cache\nStateDir %[1]s/run\n"+
+			"AccessLog %[1]s/log/access\nErrorLog %[1]s/log/error\nPageLog %[1]s/log/page\n", dir),
+		"etc/cupsd.conf": "Listen " + addr + "\nBrowsing Off\nWebInterface No\nDefaultAuthType None\nMaxClients 400\nMaxJobs 0\nLogLevel warn\n" +
+			"<Location />\nAllow all\n</Location>\n<Location /admin>\nAllow all\n</Location>\n<Policy default>\n<Limit All>\n</Limit>\n</Policy>\n",
+	}
+	if printers != "" {
+		files["etc/printers.conf"] = printers
+	}
+	for path, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil { //nolint:gosec // cupsd reads it as another user
+			return nil, err
+		}
+	}
+	return &server{name: "CUPS", ipp: addr, data: dir, log: filepath.Join(dir, "log", "out")}, nil
+}
+
+// startCUPS starts what cups has made; it may be started again after stop.
+func (e *env) startCUPS(ctx context.Context, s *server) error {
+	s.cmd = osexec.Command(e.cupsd, "-f", "-c", filepath.Join(s.data, "etc", "cupsd.conf"), "-s", filepath.Join(s.data, "etc", "cups-files.conf"))
+	if err := s.begin(); err != nil {
+		return err
+	}
+	err := until(ctx, "cupsd listens", func() error {
+		c, err := net.Dial("tcp", s.ipp)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	})
+	if err != nil {
+		s.stop()
+		text, _ := os.ReadFile(filepath.Join(s.data, "log", "error"))
+		return fmt.Errorf("%w\n%s", err, text)
+	}
+	return nil
+}
+
+// both starts a server of each kind, with queues to the same sinks.
+func (e *env) both(ctx context.Context, queues int) (servers []*server, names []string, sinks *bench.Sinks, end func(), err error) {
+	var ends []func()
+	end = func() {
+		for i := len(ends) - 1; i >= 0; i-- {
+			ends[i]()
+		}
+	}
+	defer func() {
+		if err != nil {
+			end()
+		}
+	}()
+	if sinks, err = bench.ListenSinks(ctx, loopback(queues), nil); err != nil {
+		return
+	}
+	ends = append(ends, sinks.Close)
+	host, err := e.startHost(ctx, "host")
+	if err != nil {
+		return
+	}
+	ends = append(ends, host.stop)
+	cups, err := e.cups("cups", "")
+	if err != nil {
+		return
+	}
+	if err = e.startCUPS(ctx, cups); err != nil {
+		return
+	}
+	ends = append(ends, cups.stop)
+	for _, s := range []*server{host, cups} {
+		if names, err = setUp(ctx, s, queues, sinks); err != nil {
+			return
+		}
+	}
+	return []*server{host, cups}, names, sinks, end, nil
+}
+
+// setUp makes queues at a server, by the request that lpadmin makes.
+func setUp(ctx context.Context, s *server, n int, sinks *bench.Sinks) ([]string, error) {
+	t, err := s.target()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = t.Close() }()
+	q, err := bench.SetUp(ctx, t, "q", n, sinks)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	return q.Names, nil
+}
+
+// loopback gives addresses for sinks; more than some show no more.
+func loopback(n int) []string {
+	const most = 50
+	return strings.Fields(strings.Repeat("127.0.0.1:0 ", min(n, most)))
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// until asks again and again; the time between two questions is short beside what is measured.
+func until(ctx context.Context, what string, ask func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("in vain: %s", what), err)
+		}
+	}
+}

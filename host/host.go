@@ -24,6 +24,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/metrics"
 	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/host/supervisor"
@@ -44,6 +45,7 @@ type Host struct {
 	catalog  *catalog.Catalog
 	metrics  *metrics.Metrics
 	modules  *catalog.Modules
+	share    *share.Share
 	node     *spooler.Spooler
 	runtime  string
 	users    string // the directory for modules of other users
@@ -135,6 +137,9 @@ func (h *Host) assemble(ctx context.Context) error {
 		return err
 	}
 	h.modules = modules
+	if err := h.openShare(ctx); err != nil {
+		return err
+	}
 	for _, p := range append(problems, more...) {
 		h.corrupt(p.Key, p.Err)
 	}
@@ -152,6 +157,7 @@ func (h *Host) assemble(ctx context.Context) error {
 		Name: spooler.NodeName, Local: true, Catalog: h.catalog, Registry: registry.New(h.store, registry.Options{}),
 		Queue: queue, Documents: h.docs, Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits,
 		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Watcher: h.metrics, Now: h.cfg.Now,
+		NewLoader: h.newLoader, Share: h.share,
 	})
 	return err
 }
@@ -211,7 +217,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	server := api.New(api.Config{
 		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{h.node} },
-		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(),
+		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(), Share: h.share,
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
 	// What others need longest is started first and stopped last.
@@ -332,6 +338,9 @@ func (h *Host) Close() error {
 	var errs []error
 	if h.events != nil {
 		errs = append(errs, h.events.Close())
+	}
+	if h.share != nil {
+		errs = append(errs, h.share.Close())
 	}
 	if h.docs != nil {
 		errs = append(errs, h.docs.Close())

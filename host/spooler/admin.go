@@ -5,20 +5,37 @@ import (
 	"fmt"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/sdk/driver"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
-// AddPrinter makes a queue.
+// AddPrinter makes a queue. Its driver may refuse it.
 func (s *Spooler) AddPrinter(ctx context.Context, name string, set Settings) error {
 	if err := spool.CheckName("printer", name); err != nil {
 		return err
 	}
-	return s.addPrinter(ctx, name, set)
+	module, err := s.driverModule(ctx, set.Driver)
+	if err != nil {
+		return spoolerr.Wrap(err, "printer %s was not added", spool.Quote(name))
+	}
+	if err := s.addPrinter(ctx, name, set, module != ""); err != nil {
+		return err
+	}
+	if err := s.initializeDriver(ctx, name, module, set.By); err != nil {
+		return spoolerr.Wrap(err, "printer %s was not added", spool.Quote(name))
+	}
+	s.noteAdded(name)
+	return nil
 }
 
-// addPrinter is AddPrinter for a name that has been checked.
-func (s *Spooler) addPrinter(ctx context.Context, name string, set Settings) error {
+func (s *Spooler) noteAdded(name string) {
+	s.event(eventlog.PrinterAdded, eventlog.Info, eventlog.Printer, name, "printer "+spool.Quote(name)+" was added")
+}
+
+// addPrinter is AddPrinter for a name that has been checked. A printer whose driver is yet to
+// be asked is initializing.
+func (s *Spooler) addPrinter(ctx context.Context, name string, set Settings, initializing bool) error {
 	s.admin.Lock()
 	defer s.admin.Unlock()
 	r, err := newRecord(name, s.cfg.Now()).apply(set)
@@ -36,10 +53,9 @@ func (s *Spooler) addPrinter(ctx context.Context, name string, set Settings) err
 		return err
 	}
 	s.mu.Lock()
-	s.adopt(&printer{record: r})
+	s.adopt(&printer{record: r, initializing: initializing})
 	s.refreshPorts(r.Ports)
 	s.mu.Unlock()
-	s.event(eventlog.PrinterAdded, eventlog.Info, eventlog.Printer, name, "printer "+spool.Quote(name)+" was added")
 	return nil
 }
 
@@ -72,14 +88,32 @@ func (s *Spooler) UpdatePrinter(ctx context.Context, name string, set Settings) 
 			return err
 		}
 	}
-	return s.changePrinter(ctx, name, func(r record) (record, error) {
+	module, err := s.driverModule(ctx, set.Driver)
+	if err != nil {
+		return spoolerr.Wrap(err, "printer %s was not changed", spool.Quote(name))
+	}
+	var before, after uint32
+	err = s.changePrinter(ctx, name, func(r record) (record, error) {
 		if set.Ports != nil {
 			if err := s.checkPorts(set.Ports); err != nil {
 				return r, err
 			}
 		}
-		return r.apply(set)
+		before = r.attributes()
+		r, err := r.apply(set)
+		after = r.attributes()
+		return r, err
 	}, eventlog.PrinterChanged, "was changed")
+	if err != nil {
+		return err
+	}
+	if module != "" {
+		s.tellDriver(ctx, name, module, driver.PrinterEvent{Event: driver.Initialize, User: set.By})
+	}
+	if before != after {
+		s.tellDriver(ctx, name, s.moduleOf(ctx, name), driver.PrinterEvent{Event: driver.AttributesChanged, Attributes: &driver.AttributesInfo{Old: before, New: after}})
+	}
+	return nil
 }
 
 // PausePrinter starts no new documents; one that prints goes on.
@@ -110,6 +144,7 @@ func (s *Spooler) changePrinter(ctx context.Context, name string, change func(re
 	if err != nil {
 		return err
 	}
+	next.ChangeID = nextChangeID(before.ChangeID)
 	if err := s.hive.SetValues(ctx, printerKey(p.Name), next.values()...); err != nil {
 		return err
 	}
@@ -119,6 +154,7 @@ func (s *Spooler) changePrinter(ctx context.Context, name string, change func(re
 	}
 	next.Changed = s.cfg.Now()
 	p.record = next
+	p.wake()
 	s.adopt(p)
 	s.refreshPorts(append(before.Ports, next.Ports...))
 	s.mu.Unlock()
@@ -126,12 +162,20 @@ func (s *Spooler) changePrinter(ctx context.Context, name string, change func(re
 	return nil
 }
 
-// DeletePrinter removes a queue that has no jobs.
+// DeletePrinter removes a queue that has no jobs. Its modules are told afterwards.
 func (s *Spooler) DeletePrinter(ctx context.Context, name string) error {
 	if err := ownedByConnection(name, "delete"); err != nil {
 		return err
 	}
-	return s.deletePrinter(ctx, name)
+	last, err := s.remember(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.deletePrinter(ctx, name); err != nil {
+		return err
+	}
+	s.tellDeleted(last)
+	return nil
 }
 
 func (s *Spooler) deletePrinter(ctx context.Context, name string) error {
@@ -158,6 +202,7 @@ func (s *Spooler) deletePrinter(ctx context.Context, name string) error {
 	if err != nil {
 		s.adopt(p)
 	}
+	p.wake()
 	s.refreshPorts(ports)
 	s.mu.Unlock()
 	if err == nil {

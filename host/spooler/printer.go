@@ -39,6 +39,10 @@ type Settings struct {
 	Allow, Deny []string
 	// Description is what front ends keep of the printer, as a message of IPP.
 	Description []byte
+	// Driver is the name of an installed driver, or empty.
+	Driver *string
+	// By is who asks, for the driver's PRINTER_EVENT_INITIALIZE.
+	By string
 }
 
 // record is a printer as the registry has it.
@@ -57,6 +61,8 @@ type record struct {
 	Formats           []string
 	Allow, Deny       []string
 	Description       []byte
+	Driver            string
+	ChangeID          uint32 // another number after each change; never 0
 	Created           time.Time
 	Changed           time.Time // in memory: when its record or Paused last changed
 }
@@ -66,6 +72,9 @@ type printer struct {
 	record
 	submitting int         // submissions under way: it cannot be deleted meanwhile
 	timer      *time.Timer // wakes it when its hours or a job's begin
+	// initializing: its driver has not yet agreed to it, and it takes no jobs.
+	initializing bool
+	watched      chan struct{} // closed at the next change, if somebody waits for one
 }
 
 // defaultMaxAttempts is how many attempts may fail before a job is held.
@@ -79,7 +88,7 @@ const printersKey = "Printers"
 func newRecord(name string, now time.Time) record {
 	return record{
 		Name: name, Rules: job.Rules{Policy: job.Retry, MaxAttempts: defaultMaxAttempts},
-		Priority: spool.DefaultPriority, DefaultPriority: spool.DefaultPriority, Created: now,
+		Priority: spool.DefaultPriority, DefaultPriority: spool.DefaultPriority, Created: now, ChangeID: firstChangeID(now),
 	}
 }
 
@@ -100,6 +109,7 @@ func (r record) apply(set Settings) (record, error) {
 	assign(&r.Rejecting, set.Rejecting)
 	assign(&r.HoldNew, set.HoldNew)
 	assign(&r.Message, set.Message)
+	assign(&r.Driver, set.Driver)
 	replace(&r.Formats, set.Formats)
 	replace(&r.Allow, set.Allow)
 	replace(&r.Deny, set.Deny)
@@ -225,7 +235,7 @@ func (r record) values() []registry.Value {
 		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint64("JobLimit", uint64(r.Rules.Limit.Milliseconds())), registry.Uint32("Paused", flag(r.Paused)),
 		registry.Uint32("Rejecting", flag(r.Rejecting)), registry.Uint32("HoldNewJobs", flag(r.HoldNew)),
 		registry.Strings("Formats", r.Formats...), registry.Strings("AllowUsers", r.Allow...), registry.Strings("DenyUsers", r.Deny...),
-		registry.String("Message", r.Message),
+		registry.String("Message", r.Message), registry.String("Printer Driver", r.Driver), registry.Uint32("ChangeID", r.ChangeID),
 		registry.Bytes("Description", r.Description),
 		registry.Uint64("Created", uint64(r.Created.UnixNano())),
 	}
@@ -261,6 +271,8 @@ func parseRecord(name string, values []registry.Value) record {
 	text("comment", &r.Comment)
 	text("location", &r.Location)
 	text("message", &r.Message)
+	text("printer driver", &r.Driver)
+	number("changeid", &r.ChangeID)
 	text("policy", &policy)
 	number("maxattempts", &r.Rules.MaxAttempts)
 	number("priority", &r.Priority)

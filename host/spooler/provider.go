@@ -109,7 +109,11 @@ func (s *Spooler) Connect(ctx context.Context, name string) error {
 		return nil
 	}
 	unlimited := uint32(0)
-	return s.addPrinter(ctx, name, Settings{Ports: []string{name}, MaxAttempts: &unlimited})
+	if err := s.addPrinter(ctx, name, Settings{Ports: []string{name}, MaxAttempts: &unlimited}, false); err != nil {
+		return err
+	}
+	s.noteAdded(name)
+	return nil
 }
 
 // Disconnect deletes the printer of a connection; one that has jobs is refused.

@@ -21,8 +21,10 @@ import (
 	"github.com/spoolhost/spoolhost/host/document"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/loader"
 	"github.com/spoolhost/spoolhost/host/portmon"
 	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/share"
 )
 
 // NodeName is the name of the node's own spooler.
@@ -44,6 +46,10 @@ type Config struct {
 	Retention job.Retention
 	// RegistryLimit bounds what one monitor may store, in bytes; 0 is the default.
 	RegistryLimit int64
+	// NewLoader makes what the spooler calls its Point and Print modules and drivers by; Share
+	// has their files. Nil: there are none.
+	NewLoader func(spooler string, hive *registry.Hive) *loader.Loader
+	Share     *share.Share
 	// Watcher is told what happens, for figures; nil is nobody.
 	Watcher Watcher
 	Now     func() time.Time
@@ -86,6 +92,11 @@ type Spooler struct {
 	// portLimits is what operators said of ports, by folded name.
 	portLimits map[string]portmon.Limits
 	running    map[uint64]*attempt
+	loader     *loader.Loader // nil if there are no modules
+	// toldSoon has the printers whose modules will be told of a change, copyTrouble what was
+	// last said of a CopyFiles key.
+	toldSoon    map[string]bool
+	copyTrouble map[string]string
 
 	// Of a cluster spooler, see owned.go.
 	suspended, killed bool
@@ -126,13 +137,18 @@ func newSpooler(cfg Config) *Spooler {
 	if cfg.Watcher == nil {
 		cfg.Watcher = nobody{}
 	}
-	return &Spooler{
+	s := &Spooler{
 		cfg: cfg, hive: cfg.Registry.Hive(cfg.Name), began: cfg.Now(),
 		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
 		pending: make(map[string]bool), portLimits: make(map[string]portmon.Limits),
 		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
+		toldSoon: make(map[string]bool), copyTrouble: make(map[string]string),
 		launched: make(chan struct{}), ending: make(chan struct{}),
 	}
+	if cfg.NewLoader != nil {
+		s.loader = cfg.NewLoader(cfg.Name, s.hive)
+	}
+	return s
 }
 
 // settle ends the attempts that were running when the host died: the printer's policy
@@ -179,6 +195,9 @@ func (s *Spooler) Run(ctx context.Context) error {
 	}
 	s.stopProvider(life)
 	s.background.Wait()
+	if s.loader != nil {
+		s.loader.Close()
+	}
 	return nil
 }
 

@@ -178,7 +178,7 @@ func (s *Spooler) admit(sub Submission) (r record, done func(), err error) {
 	if pr == nil {
 		return record{}, nil, unknownPrinter(sub.Printer)
 	}
-	if pr.Rejecting {
+	if pr.Rejecting || pr.initializing {
 		return record{}, nil, spoolerr.New(spoolerr.Precondition, spoolerr.CodeInvalidPrinterState,
 			"printer %s accepts no jobs now; submit to another one, or ask an operator", spool.Quote(pr.Name))
 	}

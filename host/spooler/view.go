@@ -31,6 +31,8 @@ type PrinterView struct {
 	Formats           []string
 	Allow, Deny       []string
 	Description       []byte
+	Driver            string
+	ChangeID          uint32
 	Created, Changed  time.Time
 	// State is "idle", "printing", "paused", "offline" or "missing"; Reason says why, or
 	// what the device says.
@@ -86,6 +88,7 @@ func (s *Spooler) viewPrinter(pr *printer) PrinterView {
 		DefaultPriority: pr.DefaultPriority, StartTime: pr.StartTime, UntilTime: pr.Until,
 		KeepPrinted: pr.Rules.KeepPrinted, JobLimit: pr.Rules.Limit, Paused: pr.Paused, Created: pr.Created, Changed: pr.Changed,
 		Rejecting: pr.Rejecting, HoldNew: pr.HoldNew, Formats: pr.Formats, Allow: pr.Allow, Deny: pr.Deny, Description: pr.Description,
+		Driver: pr.Driver, ChangeID: pr.ChangeID,
 		Jobs: s.cfg.Queue.Count(pr.Name),
 	}
 	v.State, v.Reason = s.printerState(pr)

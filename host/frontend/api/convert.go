@@ -61,6 +61,7 @@ func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {
 		DefaultPriority: v.DefaultPriority, StartTime: v.StartTime, UntilTime: v.UntilTime,
 		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), JobLimit: durationpb.New(v.JobLimit), CreatedAt: stamp(v.Created),
 		Accepting: !v.Rejecting, HoldNewJobs: v.HoldNew, Formats: v.Formats, Allow: v.Allow, Deny: v.Deny,
+		Driver: v.Driver, ChangeId: v.ChangeID,
 	}
 }
 
@@ -83,7 +84,7 @@ func settingsFromProto(p *apiv1.PrinterSettings) spooler.Settings {
 		Formats: names(p.GetFormats()), Allow: names(p.GetAllow()), Deny: names(p.GetDeny()),
 		Ports: p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
 		Priority: p.Priority, DefaultPriority: p.DefaultPriority, StartTime: p.StartTime, UntilTime: p.UntilTime,
-		KeepPrinted: p.KeepPrintedJobs,
+		KeepPrinted: p.KeepPrintedJobs, Driver: p.Driver,
 	}
 }
 

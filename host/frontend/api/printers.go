@@ -30,9 +30,16 @@ func (s *printersServer) after(spoolerName, name string, change func(*spooler.Sp
 	return printerToProto(sp.Name(), v), nil
 }
 
+// settingsOf says also who asks.
+func settingsOf(ctx context.Context, p *apiv1.PrinterSettings) spooler.Settings {
+	set := settingsFromProto(p)
+	set.By = callerOf(ctx).Name
+	return set
+}
+
 func (s *printersServer) AddPrinter(ctx context.Context, r *apiv1.AddPrinterRequest) (*apiv1.AddPrinterResponse, error) {
 	p, err := s.after(r.GetSpooler(), r.GetName(), func(sp *spooler.Spooler) error {
-		return sp.AddPrinter(ctx, r.GetName(), settingsFromProto(r.GetSettings()))
+		return sp.AddPrinter(ctx, r.GetName(), settingsOf(ctx, r.GetSettings()))
 	})
 	return &apiv1.AddPrinterResponse{Printer: p}, err
 }
@@ -56,7 +63,7 @@ func (s *printersServer) GetPrinter(_ context.Context, r *apiv1.GetPrinterReques
 
 func (s *printersServer) UpdatePrinter(ctx context.Context, r *apiv1.UpdatePrinterRequest) (*apiv1.UpdatePrinterResponse, error) {
 	p, err := s.after(r.GetSpooler(), r.GetName(), func(sp *spooler.Spooler) error {
-		return sp.UpdatePrinter(ctx, r.GetName(), settingsFromProto(r.GetSettings()))
+		return sp.UpdatePrinter(ctx, r.GetName(), settingsOf(ctx, r.GetSettings()))
 	})
 	return &apiv1.UpdatePrinterResponse{Printer: p}, err
 }

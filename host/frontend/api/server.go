@@ -18,6 +18,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/dialogue"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
+	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -39,6 +40,8 @@ type Config struct {
 	Spoolers func() []*spooler.Spooler
 	Catalog  *catalog.Catalog
 	Events   *eventlog.Log
+	// Share is PRINT$; nil if the host has none.
+	Share *share.Share
 	// Dialogues are how dialogues are held, and with which modules.
 	Dialogues dialogue.Config
 	Info      Info
@@ -78,6 +81,9 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	apiv1.RegisterPortsServer(s.grpc, &portsServer{Server: s})
 	apiv1.RegisterPrintersServer(s.grpc, &printersServer{Server: s})
 	apiv1.RegisterJobsServer(s.grpc, &jobsServer{Server: s})
+	apiv1.RegisterPrinterDataServer(s.grpc, &printerDataServer{Server: s})
+	apiv1.RegisterDriversServer(s.grpc, &driversServer{Server: s})
+	apiv1.RegisterShareServer(s.grpc, &shareServer{Server: s})
 	apiv1.RegisterRegistryServer(s.grpc, &registryServer{Server: s})
 	apiv1.RegisterModulesServer(s.grpc, &modulesServer{Server: s})
 	apiv1.RegisterDialoguesServer(s.grpc, &dialoguesServer{Server: s, open: openDialogues()})
@@ -154,6 +160,25 @@ func needs() map[string]access.Role {
 		apiv1.Printers_ResumePrinter_FullMethodName: access.Operator,
 		apiv1.Printers_PurgePrinter_FullMethodName:  access.Operator,
 		apiv1.Printers_DeletePrinter_FullMethodName: access.Administrator,
+
+		apiv1.PrinterData_SetPrinterDataEx_FullMethodName:    access.Administrator,
+		apiv1.PrinterData_GetPrinterDataEx_FullMethodName:    access.User,
+		apiv1.PrinterData_EnumPrinterDataEx_FullMethodName:   access.User,
+		apiv1.PrinterData_EnumPrinterKey_FullMethodName:      access.User,
+		apiv1.PrinterData_DeletePrinterDataEx_FullMethodName: access.Administrator,
+		apiv1.PrinterData_DeletePrinterKey_FullMethodName:    access.Administrator,
+		apiv1.PrinterData_WatchPrinter_FullMethodName:        access.User,
+
+		apiv1.Drivers_AddPrinterDriver_FullMethodName:    access.Administrator,
+		apiv1.Drivers_EnumPrinterDrivers_FullMethodName:  access.User,
+		apiv1.Drivers_GetPrinterDriver_FullMethodName:    access.User,
+		apiv1.Drivers_DeletePrinterDriver_FullMethodName: access.Administrator,
+
+		apiv1.Share_StatFiles_FullMethodName:  access.User,
+		apiv1.Share_ReadFile_FullMethodName:   access.User,
+		apiv1.Share_ListFiles_FullMethodName:  access.User,
+		apiv1.Share_PutFile_FullMethodName:    access.Administrator,
+		apiv1.Share_RemoveFile_FullMethodName: access.Administrator,
 
 		// Jobs: the owner or an operator, which the methods check.
 		apiv1.Jobs_SubmitJob_FullMethodName:  access.User,

@@ -366,8 +366,10 @@ type EnumPrinterDataExRequest struct {
 	Printer string                 `protobuf:"bytes,2,opt,name=printer,proto3" json:"printer,omitempty"`
 	Key     string                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
 	// cbEnumValues: the bytes that the caller has room for, as the needed of the response counts them. Not set: all.
-	Size          *uint32     `protobuf:"varint,4,opt,name=size,proto3,oneof" json:"size,omitempty"`
-	ClientInfo    *ClientInfo `protobuf:"bytes,5,opt,name=client_info,json=clientInfo,proto3" json:"client_info,omitempty"`
+	Size       *uint32     `protobuf:"varint,4,opt,name=size,proto3,oneof" json:"size,omitempty"`
+	ClientInfo *ClientInfo `protobuf:"bytes,5,opt,name=client_info,json=clientInfo,proto3" json:"client_info,omitempty"`
+	// The server's name as the caller knows it, for SourceDir: NTPRINT of \\NTPRINT\HpColor. Empty: the spooler's.
+	ServerName    string `protobuf:"bytes,6,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +437,13 @@ func (x *EnumPrinterDataExRequest) GetClientInfo() *ClientInfo {
 		return x.ClientInfo
 	}
 	return nil
+}
+
+func (x *EnumPrinterDataExRequest) GetServerName() string {
+	if x != nil {
+		return x.ServerName
+	}
+	return ""
 }
 
 type EnumPrinterDataExResponse struct {
@@ -999,14 +1008,16 @@ const file_spoolhost_api_v1_printerdata_proto_rawDesc = "" +
 	"\tbuild_num\x18\x03 \x01(\rR\bbuildNum\x12#\n" +
 	"\rmajor_version\x18\x04 \x01(\rR\fmajorVersion\x12#\n" +
 	"\rminor_version\x18\x05 \x01(\rR\fminorVersion\x125\n" +
-	"\x16processor_architecture\x18\x06 \x01(\rR\x15processorArchitecture\"\xc1\x01\n" +
+	"\x16processor_architecture\x18\x06 \x01(\rR\x15processorArchitecture\"\xe2\x01\n" +
 	"\x18EnumPrinterDataExRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x18\n" +
 	"\aprinter\x18\x02 \x01(\tR\aprinter\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\tR\x03key\x12\x17\n" +
 	"\x04size\x18\x04 \x01(\rH\x00R\x04size\x88\x01\x01\x12=\n" +
 	"\vclient_info\x18\x05 \x01(\v2\x1c.spoolhost.api.v1.ClientInfoR\n" +
-	"clientInfoB\a\n" +
+	"clientInfo\x12\x1f\n" +
+	"\vserver_name\x18\x06 \x01(\tR\n" +
+	"serverNameB\a\n" +
 	"\x05_size\"\xa1\x01\n" +
 	"\x19EnumPrinterDataExResponse\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\rR\x06status\x127\n" +

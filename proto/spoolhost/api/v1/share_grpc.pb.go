@@ -44,8 +44,8 @@ type ShareClient interface {
 	// Idempotent. Errors: ERROR_PATH_NOT_FOUND (3).
 	ListFiles(ctx context.Context, in *ListFilesRequest, opts ...grpc.CallOption) (*ListFilesResponse, error)
 	// PutFile stores a file: a header, then its bytes. It is there when the call has ended, and not before.
-	// Administrators. Errors: ERROR_INVALID_NAME (123), ERROR_DISK_FULL (112), ERROR_ACCESS_DENIED (5) for a
-	// driver's directory.
+	// Administrators. Errors: ERROR_INVALID_NAME (123), ERROR_DISK_FULL (112), ERROR_ACCESS_DENIED (5) for a file
+	// that belongs to a driver.
 	PutFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[PutFileRequest, PutFileResponse], error)
 	// RemoveFile removes a file that no driver and no printer's CopyFiles needs. Administrators. Errors:
 	// ERROR_FILE_NOT_FOUND (2), ERROR_BUSY (170).
@@ -140,8 +140,8 @@ type ShareServer interface {
 	// Idempotent. Errors: ERROR_PATH_NOT_FOUND (3).
 	ListFiles(context.Context, *ListFilesRequest) (*ListFilesResponse, error)
 	// PutFile stores a file: a header, then its bytes. It is there when the call has ended, and not before.
-	// Administrators. Errors: ERROR_INVALID_NAME (123), ERROR_DISK_FULL (112), ERROR_ACCESS_DENIED (5) for a
-	// driver's directory.
+	// Administrators. Errors: ERROR_INVALID_NAME (123), ERROR_DISK_FULL (112), ERROR_ACCESS_DENIED (5) for a file
+	// that belongs to a driver.
 	PutFile(grpc.ClientStreamingServer[PutFileRequest, PutFileResponse]) error
 	// RemoveFile removes a file that no driver and no printer's CopyFiles needs. Administrators. Errors:
 	// ERROR_FILE_NOT_FOUND (2), ERROR_BUSY (170).

@@ -1,0 +1,28 @@
+package host
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/spoolhost/spoolhost/host/loader"
+	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/share"
+	"github.com/spoolhost/spoolhost/host/supervisor"
+)
+
+// openShare opens PRINT$.
+func (h *Host) openShare(ctx context.Context) (err error) {
+	h.share, err = share.Open(ctx, filepath.Join(h.cfg.Data, "print$"), h.store, h.cfg.Now)
+	return err
+}
+
+// newLoader gives a spooler its Point and Print modules and drivers.
+func (h *Host) newLoader(spooler string, hive *registry.Hive) *loader.Loader {
+	return loader.New(loader.Config{
+		Modules: h.modules, Spooler: spooler, Hive: hive, RegistryLimit: h.cfg.RegistryLimit,
+		Call: h.cfg.Limits.Call, Events: h.events, Now: h.cfg.Now,
+		Log: func(module string, l supervisor.Line) {
+			h.cfg.Logger.Debug("module output", "module", module, "level", l.Level, "text", l.Text)
+		},
+	})
+}

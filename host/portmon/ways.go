@@ -53,6 +53,9 @@ func (w *printing) together(ctx context.Context) (over bool, err error) {
 	if w.answered(err) {
 		w.offered = w.sent
 	}
+	if done.Sent {
+		_ = w.port.Reported(w.doc.JobID, spool.JobControlSentToPrinter) // all of it was offered: it is not refused
+	}
 	if err != nil {
 		return false, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -58,11 +59,25 @@ func (s *server) PrintDocPort(ctx context.Context, r *monitorv2.PrintDocPortRequ
 	}
 	defer leave()
 	resp := &monitorv2.PrintDocPortResponse{}
+	replied := false
+	if r.GetReportInReply() {
+		key := reportKey{s.handles.token(r.GetPort()), r.GetDoc().GetJobId()}
+		s.reports.expect(key, func() error { return s.setJob(ctx, key) })
+		defer func() { resp.SentToPrinter = s.reports.end(key, replied) }()
+	}
 	if err := printDoc(ctx, p, r, resp); err != nil {
 		resp.Kind, resp.Code = uint32(spoolerr.KindOf(err)), uint32(failureCode(err))
 		resp.Message = spoolgrpc.Clean(err.Error())
 	}
+	replied = true
 	return resp, nil
+}
+
+// setJob gives the author's word when it cannot wait for the reply.
+func (s *server) setJob(ctx context.Context, key reportKey) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	return s.host.Spooler(key.token).SetJob(ctx, key.job, spool.JobControlSentToPrinter)
 }
 
 func printDoc(ctx context.Context, p Port, r *monitorv2.PrintDocPortRequest, resp *monitorv2.PrintDocPortResponse) error {

@@ -93,9 +93,10 @@ func (s *Server) showJob(r *request, j *job.Job, w attr.Wanted, shared *ranks) g
 	return list
 }
 
-// jobReply tells of a new or changed job (RFC 8011 section 4.2.1.2).
+// jobReply tells of a new or changed job (RFC 8011 section 4.2.1.2), without what must be
+// counted among all jobs.
 func (s *Server) jobReply(r *request) *reply {
-	w := attr.Want([]string{"job-uri", "job-id", "job-uuid", "job-state", "job-state-reasons", "job-state-message", "number-of-intervening-jobs"})
+	w := attr.Want([]string{"job-uri", "job-id", "job-uuid", "job-state", "job-state-reasons", "job-state-message"})
 	return group(goipp.TagJobGroup, s.showJob(r, r.job, w, &ranks{}))
 }
 

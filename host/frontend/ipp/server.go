@@ -113,6 +113,7 @@ type Server struct {
 	follow  context.Context
 	stop    context.CancelFunc
 	workers sync.WaitGroup
+	users   accounts // of this machine
 }
 
 // New makes the front end; it listens on nothing yet.
@@ -129,7 +130,7 @@ func New(cfg Config) *Server {
 	const largeRequests = 64
 	limits := cfg.Limits.withDefaults()
 	s := &Server{
-		cfg: cfg, limits: limits, names: ownNames(cfg.Names), peers: access.Identifier{Operators: cfg.Operators},
+		cfg: cfg, limits: limits, names: ownNames(cfg.Names), users: accounts{now: cfg.Now}, peers: access.Identifier{Operators: cfg.Operators},
 		conns: newTracker(limits.Connections, cfg.Now), rates: access.NewRates(limits.Rate, cfg.Now), guesses: access.NewRates(1, cfg.Now), table: operations(),
 		notify: notify.NewBook(cfg.Now), large: make(chan struct{}, largeRequests),
 	}

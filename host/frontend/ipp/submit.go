@@ -3,9 +3,7 @@ package ipp
 import (
 	"errors"
 	"io"
-	"os/user"
 	"slices"
-	"strconv"
 
 	"github.com/OpenPrinting/goipp"
 
@@ -183,12 +181,7 @@ func (s *Server) uid(r *request) int64 {
 	if r.caller.UID < 0 || r.caller.Role < access.Administrator || r.user == r.caller.Name {
 		return r.caller.UID
 	}
-	if u, err := user.Lookup(r.user); err == nil {
-		if id, err := strconv.ParseInt(u.Uid, 10, 64); err == nil {
-			return id
-		}
-	}
-	return -1
+	return s.users.uid(r.user)
 }
 
 // incoming is a document as a request brings it.

@@ -41,6 +41,10 @@ type Book struct {
 	// one name cannot both succeed. Only this instance writes below its root key.
 	writing sync.Mutex
 	opened
+
+	// recent keeps what was read lately: a port that prints a thousand documents a second
+	// does not read its settings a thousand times.
+	recent recent
 }
 
 // NewBook makes the book of the instance whose root key it gets.
@@ -79,8 +83,21 @@ func (b *Book) info(name string, stored Stored) spool.PortInfo {
 	return info
 }
 
-// Config gives a port's settings.
+// Config gives a port's settings. What somebody else writes to the registry it may learn
+// a second late. The settings are the caller's to read.
 func (b *Book) Config(ctx context.Context, name string) (portconfig.Config, error) {
+	if c, ok := b.recent.get(name); ok {
+		return c, nil
+	}
+	since := b.recent.now()
+	c, err := b.read(ctx, name)
+	if err == nil {
+		b.recent.put(c, since)
+	}
+	return c, err
+}
+
+func (b *Book) read(ctx context.Context, name string) (portconfig.Config, error) {
 	stored, err := b.find(ctx, name)
 	if err != nil {
 		return portconfig.Config{}, err
@@ -117,6 +134,7 @@ func (b *Book) Add(ctx context.Context, c portconfig.Config) error {
 func (b *Book) Configure(ctx context.Context, c portconfig.Config) error {
 	b.writing.Lock()
 	defer b.writing.Unlock()
+	defer b.recent.drop()
 	stored, err := b.find(ctx, c.Name)
 	if err != nil {
 		return err
@@ -135,6 +153,7 @@ func (b *Book) Configure(ctx context.Context, c portconfig.Config) error {
 func (b *Book) Delete(ctx context.Context, name string) error {
 	b.writing.Lock()
 	defer b.writing.Unlock()
+	defer b.recent.drop()
 	if _, err := b.find(ctx, name); err != nil {
 		return err
 	}

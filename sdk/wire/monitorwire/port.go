@@ -64,6 +64,8 @@ func docToProto(doc spool.Doc) *monitorv2.Doc {
 type Printed struct {
 	Started, Ended bool
 	Written        int
+	// Sent says that the monitor has reported the document sent, in the reply.
+	Sent bool
 }
 
 // PrintDoc calls PrintDocPort with a whole document of at most wire.MaxTogether bytes. What
@@ -72,11 +74,11 @@ func (p *Port) PrintDoc(ctx context.Context, doc spool.Doc, data []byte) (Printe
 	if !p.Has(monitor.CapPrintDocPort) || len(data) > wire.MaxTogether {
 		return Printed{}, spoolerr.New(spoolerr.Unsupported, 0, "the port does not take this document in one call")
 	}
-	r, err := p.monitor.client.PrintDocPort(ctx, &monitorv2.PrintDocPortRequest{Port: p.handle, Doc: docToProto(doc), Data: data})
+	r, err := p.monitor.client.PrintDocPort(ctx, &monitorv2.PrintDocPortRequest{Port: p.handle, Doc: docToProto(doc), Data: data, ReportInReply: true})
 	if err != nil {
 		return Printed{}, spoolgrpc.FromStatus(err)
 	}
-	done := Printed{Started: r.GetStarted(), Ended: r.GetEnded(), Written: int(r.GetWritten())}
+	done := Printed{Started: r.GetStarted(), Ended: r.GetEnded(), Written: int(r.GetWritten()), Sent: r.GetSentToPrinter()}
 	if done.Written > len(data) || done.Ended && (!done.Started || done.Written < len(data)) || done.Written > 0 && !done.Started {
 		// Whatever it says, it may have a document open.
 		return Printed{Started: true}, broken("PrintDocPort took %d of %d bytes, started %v, ended %v", done.Written, len(data), done.Started, done.Ended)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 // Queue is the durable queue of one spooler. Every change is committed before it is
@@ -102,22 +103,29 @@ func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
 // change applies an event to a job, commits it, and makes it visible.
 func (q *Queue) change(ctx context.Context, id uint64, event func(*Job) (*Job, error)) (*Job, error) {
 	var next *Job
-	err := q.store.Update(ctx, func(tx store.Tx) error {
-		old, err := q.keys.load(tx, id)
-		if err != nil {
-			return err
-		}
-		if next, err = event(old); err != nil || next == old {
-			return err
-		}
-		next.Revision++
-		return q.keys.save(tx, old, next)
+	err := q.store.Update(ctx, func(tx store.Tx) (err error) {
+		next, err = q.apply(tx, id, event)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	q.publish(next)
 	return next, nil
+}
+
+// apply is change in a transaction. A refused event writes nothing.
+func (q *Queue) apply(tx store.Tx, id uint64, event func(*Job) (*Job, error)) (*Job, error) {
+	old, err := q.keys.load(tx, id)
+	if err != nil {
+		return nil, err
+	}
+	next, err := event(old)
+	if err != nil || next == old {
+		return next, err
+	}
+	next.Revision++
+	return next, q.keys.save(tx, old, next)
 }
 
 // publish makes a committed job visible, unless a later revision is already.
@@ -231,21 +239,29 @@ func (q *Queue) NextOpening(printer string) time.Duration {
 // Begin records an attempt of a taken job; only then may its first byte leave. It refuses
 // a job that was moved away from the printer after it was taken.
 func (q *Queue) Begin(ctx context.Context, id uint64, printer string, a Attempt) (*Job, error) {
-	a.Epoch = q.epoch
-	j, err := q.change(ctx, id, func(j *Job) (*Job, error) {
-		if spool.Fold(j.Printer) != spool.Fold(printer) {
-			return nil, wrongState(j, "begin at printer "+spool.Quote(printer)+": it was moved")
-		}
-		return begin(j, a, q.now())
-	})
+	j, err := q.change(ctx, id, q.beginning(printer, a))
 	if err != nil {
 		q.Return(id)
 		return nil, err
 	}
+	q.untake(id)
+	return j, nil
+}
+
+func (q *Queue) beginning(printer string, a Attempt) func(*Job) (*Job, error) {
+	a.Epoch = q.epoch
+	return func(j *Job) (*Job, error) {
+		if spool.Fold(j.Printer) != spool.Fold(printer) {
+			return nil, wrongState(j, "begin at printer "+spool.Quote(printer)+": it was moved")
+		}
+		return begin(j, a, q.now())
+	}
+}
+
+func (q *Queue) untake(id uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.taken, id)
-	return j, nil
 }
 
 // End records how the running attempt came out.
@@ -254,6 +270,47 @@ func (q *Queue) End(ctx context.Context, id uint64, r Result, rules Rules) (*Job
 	delete(q.progress, id)
 	q.mu.Unlock()
 	return q.change(ctx, id, func(j *Job) (*Job, error) { return end(j, r, rules, q.now()) })
+}
+
+// Start is a taken job that begins.
+type Start struct {
+	ID      uint64
+	Printer string
+	Attempt Attempt
+}
+
+// EndAndBegin is End, and in the same commit Begin of a job that was taken for the same
+// port. A start that is refused changes nothing of the end: begun is nil, and the job is
+// still taken. start may be nil.
+func (q *Queue) EndAndBegin(ctx context.Context, id uint64, r Result, rules Rules, start *Start) (ended, begun *Job, err error) {
+	if start == nil {
+		ended, err = q.End(ctx, id, r, rules)
+		return ended, nil, err
+	}
+	q.mu.Lock()
+	delete(q.progress, id)
+	q.mu.Unlock()
+	err = q.store.Update(ctx, func(tx store.Tx) (err error) {
+		begun = nil
+		if ended, err = q.apply(tx, id, func(j *Job) (*Job, error) { return end(j, r, rules, q.now()) }); err != nil {
+			return err
+		}
+		begun, err = q.apply(tx, start.ID, q.beginning(start.Printer, start.Attempt))
+		switch spoolerr.KindOf(err) {
+		case spoolerr.Precondition, spoolerr.NotFound, spoolerr.Corrupt:
+			begun, err = nil, nil // it was cancelled, held or moved meanwhile, or is damaged
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	q.publish(ended)
+	if begun != nil {
+		q.publish(begun)
+		q.untake(start.ID)
+	}
+	return ended, begun, nil
 }
 
 // SetProgress notes the bytes that the running attempt has sent, in memory only.

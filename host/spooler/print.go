@@ -24,29 +24,36 @@ type attempt struct {
 	job     *job.Job
 	stop    context.Context
 	cancel  context.CancelCauseFunc
+	// doc is the document of an attempt that began with the end of the one before.
+	doc *document.Document
+	// next is the attempt that has begun already at the same port, or nil.
+	next *attempt
 	// overLimit says that the last document was ended by the printer's job limit.
 	overLimit bool
 }
 
 // startAttempt runs a taken job at a reserved port; s.mu is held.
 func (s *Spooler) startAttempt(p *port, pr *printer, j *job.Job) {
-	stop, cancel := context.WithCancelCause(s.runCtx)
-	a := &attempt{spooler: s, port: p, rules: pr.Rules, job: j, stop: stop, cancel: cancel}
-	s.running[j.ID] = a
+	first := s.newAttempt(p, pr, j)
 	s.background.Add(1)
 	go func() {
 		defer s.background.Done()
-		defer cancel(nil)
-		for more := true; more; {
-			more = a.run(s.lifetime()) && s.cfg.Queue.Take(j.ID)
+		for a := first; a != nil; a = a.next {
+			for more := true; more; {
+				more = a.run(s.lifetime()) && s.cfg.Queue.Take(a.job.ID)
+			}
+			a.over()
 		}
-		s.mu.Lock()
-		if s.running[j.ID] == a { // else the job prints again already, at another port
-			delete(s.running, j.ID)
-		}
-		s.mu.Unlock()
 		s.release(s.lifetime(), p)
 	}()
+}
+
+// newAttempt makes a taken job one that runs; s.mu is held.
+func (s *Spooler) newAttempt(p *port, pr *printer, j *job.Job) *attempt {
+	a := &attempt{spooler: s, port: p, rules: pr.Rules, job: j}
+	a.stop, a.cancel = context.WithCancelCause(s.runCtx)
+	s.running[j.ID] = a
+	return a
 }
 
 // lifetime is the context of work that goes on while the spooler shuts down.
@@ -75,33 +82,45 @@ func (s *Spooler) stopAttempt(id uint64, cause error) {
 // run prints one document of the job. It says whether the job has another one, which goes
 // to the same port.
 func (a *attempt) run(ctx context.Context) (more bool) {
+	defer a.closeDocument()
+	open, ok := a.begin(ctx)
+	return ok && a.finish(ctx, a.print(ctx, open, a.doc))
+}
+
+// begin opens document and port and records the attempt, unless all that was done with the
+// end of the document before.
+func (a *attempt) begin(ctx context.Context) (open *portmon.Port, ok bool) {
 	s := a.spooler
-	doc, err := a.document(ctx)
-	if err != nil {
-		a.unprintable(ctx, err)
-		return false
+	begun := a.doc != nil
+	if !begun {
+		var err error
+		if a.doc, err = a.document(ctx); err != nil {
+			a.unprintable(ctx, err)
+			return nil, false
+		}
 	}
-	defer func() { _ = doc.Close() }()
 	open, err := s.ensureOpen(ctx, a.port)
-	if err != nil {
+	switch {
+	case err != nil && begun:
+		a.finish(ctx, job.Result{Outcome: job.Interrupted, Error: "its port was closed before it began: " + err.Error()})
+		return nil, false
+	case err != nil:
 		s.cfg.Queue.Return(a.job.ID)
 		a.offerElsewhere(ctx)
-		return false
+		return nil, false
+	case begun:
+		return open, true
 	}
-	begun, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.job.Printer, a.record())
+	j, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.job.Printer, a.record())
 	if err != nil {
 		if !errors.Is(err, spoolerr.Precondition) { // else it was cancelled, held or moved meanwhile
 			s.storeFailed(a.port, err)
 		}
 		a.offerElsewhere(ctx) // Begin has given it back
-		return false
+		return nil, false
 	}
-	s.mu.Lock()
-	a.job = begun
-	s.mu.Unlock()
-	s.jobEvent(eventlog.JobAttemptStarted, eventlog.Info, begun,
-		fmt.Sprintf("attempt %d began at port %s", begun.Current().Number, spool.Quote(a.port.name)), a.port.name)
-	return a.finish(ctx, a.print(ctx, open, doc))
+	a.started(j)
+	return open, true
 }
 
 // print prints a document within the printer's job limit.
@@ -200,9 +219,19 @@ func (a *attempt) describe() spool.Doc {
 // printed must not be forgotten.
 func (a *attempt) finish(ctx context.Context, r job.Result) (more bool) {
 	s := a.spooler
+	next := a.follower(ctx, r)
+	defer func() {
+		if a.next == nil {
+			next.giveBack()
+		}
+	}()
 	for delay := 100 * time.Millisecond; ; delay = min(2*delay, 10*time.Second) {
-		after, err := s.cfg.Queue.End(ctx, a.job.ID, r, a.rules)
+		after, begun, err := s.cfg.Queue.EndAndBegin(ctx, a.job.ID, r, a.rules, next.starting())
 		if err == nil {
+			if begun != nil {
+				a.next = next
+				defer next.started(begun)
+			}
 			s.cfg.Watcher.Ended(a.job.Printer, r)
 			a.judge(r)
 			more = a.goesOn(after, r)

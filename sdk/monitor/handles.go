@@ -19,35 +19,19 @@ type handles struct {
 
 type entry struct {
 	parent uint64 // the monitor handle, or 0 for a monitor
-	token  string // hSpooler of the monitor handle
 	value  any
 	turn   chan struct{} // holds one token while a call is in it
 	doc    heldDocument  // of a port
 }
 
-func (h *handles) addMonitor(value any, token string) uint64 {
-	return h.insert(entry{value: value, token: token})
-}
-
 func (h *handles) add(parent uint64, value any) uint64 {
-	return h.insert(entry{parent: parent, value: value, token: h.token(parent)})
-}
-
-func (h *handles) token(handle uint64) string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.entries[handle].token
-}
-
-func (h *handles) insert(e entry) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.entries == nil {
 		h.entries = make(map[uint64]entry)
 	}
 	h.last++
-	e.turn = make(chan struct{}, 1)
-	h.entries[h.last] = e
+	h.entries[h.last] = entry{parent: parent, value: value, turn: make(chan struct{}, 1)}
 	return h.last
 }
 

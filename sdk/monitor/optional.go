@@ -18,6 +18,15 @@ type DocumentWriter interface {
 	WriteDocument(ctx context.Context, r *spool.DocumentReader) (int64, error)
 }
 
+// EndReporter is a Port that can report the end of a document by its answer. For a small
+// document, which comes in one call, the SDK then calls EndDocSent instead of EndDoc, and
+// the host hears all in one reply. It has no capability of its own.
+type EndReporter interface {
+	// EndDocSent is EndDoc, without SetJob: sent says that the device has the document
+	// (JOB_CONTROL_SENT_TO_PRINTER).
+	EndDocSent(ctx context.Context, job spool.JobStatus) (sent bool, err error)
+}
+
 // Reader is a Port whose device talks back (pfnReadPort).
 type Reader interface {
 	// Read fills p with what the device sent; 0 bytes with a nil error means nothing yet.

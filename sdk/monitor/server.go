@@ -21,7 +21,6 @@ type server struct {
 	host       *wire.Host
 	log        *slog.Logger
 	handles    handles
-	reports    reports
 }
 
 func newServer(initialize Initialize, host *wire.Host, log *slog.Logger) *server {
@@ -32,7 +31,7 @@ func (s *server) InitializePrintMonitor2(ctx context.Context, r *monitorv2.Initi
 	m, err := s.initialize(ctx, Init{
 		MonitorName: r.GetMonitorName(), ServerName: r.GetServerName(), Local: r.GetLocal(),
 		Registry: s.host.Registry(r.GetSpooler(), r.GetRegistryRoot()),
-		Spooler:  &spooler{Callbacks: s.host.Spooler(r.GetSpooler()), token: r.GetSpooler(), reports: &s.reports},
+		Spooler:  s.host.Spooler(r.GetSpooler()),
 		Logger:   s.log.With("monitor", r.GetMonitorName(), "spooler", r.GetServerName()),
 	})
 	if err != nil {
@@ -41,7 +40,7 @@ func (s *server) InitializePrintMonitor2(ctx context.Context, r *monitorv2.Initi
 	if m == nil {
 		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, spoolerr.CodeDLLInitFailed, "initialize returned no monitor"))
 	}
-	return &monitorv2.InitializePrintMonitor2Response{Monitor: s.handles.addMonitor(m, r.GetSpooler()), Capabilities: Capabilities(m)}, nil
+	return &monitorv2.InitializePrintMonitor2Response{Monitor: s.handles.add(0, m), Capabilities: Capabilities(m)}, nil
 }
 
 func (s *server) EnumPorts(ctx context.Context, r *monitorv2.EnumPortsRequest) (*monitorv2.EnumPortsResponse, error) {

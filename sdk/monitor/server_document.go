@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -59,28 +58,14 @@ func (s *server) PrintDocPort(ctx context.Context, r *monitorv2.PrintDocPortRequ
 	}
 	defer leave()
 	resp := &monitorv2.PrintDocPortResponse{}
-	replied := false
-	if r.GetReportInReply() {
-		key := reportKey{s.handles.token(r.GetPort()), r.GetDoc().GetJobId()}
-		s.reports.expect(key, func() error { return s.setJob(ctx, key) })
-		defer func() { resp.SentToPrinter = s.reports.end(key, replied) }()
-	}
 	if err := printDoc(ctx, p, r, resp); err != nil {
 		resp.Kind, resp.Code = uint32(spoolerr.KindOf(err)), uint32(failureCode(err))
 		resp.Message = spoolgrpc.Clean(err.Error())
 	}
-	replied = true
 	return resp, nil
 }
 
-// setJob gives the author's word when it cannot wait for the reply.
-func (s *server) setJob(ctx context.Context, key reportKey) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	return s.host.Spooler(key.token).SetJob(ctx, key.job, spool.JobControlSentToPrinter)
-}
-
-func printDoc(ctx context.Context, p Port, r *monitorv2.PrintDocPortRequest, resp *monitorv2.PrintDocPortResponse) error {
+func printDoc(ctx context.Context, p Port, r *monitorv2.PrintDocPortRequest, resp *monitorv2.PrintDocPortResponse) (err error) {
 	if err := p.StartDoc(ctx, docFromProto(r.GetDoc())); err != nil {
 		return err
 	}
@@ -98,5 +83,9 @@ func printDoc(ctx context.Context, p Port, r *monitorv2.PrintDocPortRequest, res
 		}
 	}
 	resp.Ended = true
+	if e, ok := p.(EndReporter); ok && r.GetReportInReply() {
+		resp.SentToPrinter, err = e.EndDocSent(ctx, spool.JobStatusPrinting)
+		return err
+	}
 	return p.EndDoc(ctx, spool.JobStatusPrinting)
 }

@@ -131,21 +131,34 @@ func (p *Port) writeError(ctx context.Context, j *Job, err error) error {
 func (p *Port) EndDoc(ctx context.Context, status spool.JobStatus) error {
 	p.call.Lock()
 	defer p.call.Unlock()
+	id, sent, err := p.end(ctx, status)
+	if err != nil || !sent {
+		return err
+	}
+	return spoolerr.Wrap(p.spooler.SetJob(ctx, id, spool.JobControlSentToPrinter),
+		"port %s: job %d is delivered, but the spooler could not be told", spool.Quote(p.Slot.Name), id)
+}
+
+// EndDocSent is EndDoc whose answer is the report.
+func (p *Port) EndDocSent(ctx context.Context, status spool.JobStatus) (sent bool, err error) {
+	p.call.Lock()
+	defer p.call.Unlock()
+	_, sent, err = p.end(ctx, status)
+	return sent, err
+}
+
+func (p *Port) end(ctx context.Context, status spool.JobStatus) (id uint64, sent bool, err error) {
 	j, err := p.Slot.Current()
 	if err != nil {
 		if status.Aborted() && errors.Is(err, spoolerr.CodeNoStartDoc) {
-			return nil // there is nothing to drop
+			return 0, false, nil // there is nothing to drop
 		}
-		return err
+		return 0, false, err
 	}
 	err = p.finish(ctx, j, status)
 	p.Slot.Empty()
 	p.condition.working(ctx)
-	if err != nil || status.Aborted() {
-		return err
-	}
-	return spoolerr.Wrap(p.spooler.SetJob(ctx, j.id, spool.JobControlSentToPrinter),
-		"port %s: job %d is delivered, but the spooler could not be told", spool.Quote(p.Slot.Name), j.id)
+	return j.id, err == nil && !status.Aborted(), err
 }
 
 // finish ends the target, one way or the other.

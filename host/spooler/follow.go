@@ -94,4 +94,3 @@ func (a *attempt) closeDocument() {
 		a.doc = nil
 	}
 }
-

@@ -23,26 +23,25 @@ const opBytes = 32
 
 type request = group.Request[func(store.Tx) error]
 
-// limits are what the cluster takes in one transaction.
-type limits struct{ ops int }
-
 // probe finds out how many operations the cluster takes in one transaction
 // (--max-txn-ops), which it tells in no other way.
-func (s *Store) probe(ctx context.Context) (limits, error) {
-	for _, n := range []int{8192, 1024} {
+func (s *Store) probe(ctx context.Context) error {
+	const usual = 128
+	for _, n := range []int{8192, 1024, usual} {
 		cmps := make([]clientv3.Cmp, n)
 		for i := range cmps {
 			cmps[i] = clientv3.Compare(clientv3.ModRevision("-"), "=", 0)
 		}
 		_, err := s.client.Txn(ctx).If(cmps...).Commit()
 		if err == nil {
-			return limits{ops: n}, nil
+			s.ops = n
+			return nil
 		}
 		if !tooMany(err) {
-			return limits{}, err
+			return err
 		}
 	}
-	return limits{ops: 128}, nil // etcd's default
+	return nil
 }
 
 // batch is what some functions have read and want to write.
@@ -68,6 +67,9 @@ func (s *Store) part(requests []*request) (rest []*request) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
 	snap, err := s.recent(ctx)
+	if err == nil && s.ops == 0 {
+		err = s.probe(ctx)
+	}
 	for attempt := 0; ; attempt++ {
 		if err == nil {
 			var b *batch
@@ -159,7 +161,7 @@ func (s *Store) add(b *batch, t *tx, mark int) bool {
 	}
 	// Beside the entries stand this writer's mark and that of deletions.
 	ops := max(len(b.writes.Keys())+2, b.reads.count()+t.reads.count())
-	if ops > s.limits.ops || b.bytes+size > maxBytes {
+	if ops > s.ops || b.bytes+size > maxBytes {
 		b.writes.Rollback(mark)
 		return false
 	}
@@ -171,7 +173,7 @@ func (s *Store) add(b *batch, t *tx, mark int) bool {
 func (s *Store) tooLarge() error {
 	return spoolerr.New(spoolerr.Exhausted, 0,
 		"a transaction is too large for %s, which takes %d operations and %d bytes at a time; do it in parts, or start etcd with --max-txn-ops 8192",
-		s.name, s.limits.ops, maxBytes)
+		s.name, s.ops, maxBytes)
 }
 
 // put commits the batch if nothing that it read has changed; errStale: something has.
@@ -184,7 +186,7 @@ func (s *Store) put(ctx context.Context, snap *snapshot, b *batch) error {
 	txn := func() (*clientv3.TxnResponse, error) {
 		return s.client.Txn(ctx).
 			If(append(b.reads.compares(s.deleted, snap.revision), clientv3.Compare(clientv3.ModRevision(s.marker), "=", snap.marked))...).
-			Then(s.ops(b, mark)...).
+			Then(s.operations(b, mark)...).
 			Else(clientv3.OpGet(s.marker)).Commit()
 	}
 	began, asked := time.Now(), 0
@@ -216,8 +218,8 @@ func (s *Store) committed(revision int64, began time.Time) {
 	}
 }
 
-// ops are the writes of the batch.
-func (s *Store) ops(b *batch, mark string) []clientv3.Op {
+// operations are the writes of the batch.
+func (s *Store) operations(b *batch, mark string) []clientv3.Op {
 	ops, deletes := []clientv3.Op{clientv3.OpPut(s.marker, mark)}, false
 	for _, key := range b.writes.Keys() {
 		if entry, _ := b.writes.Get(key); entry != nil {

@@ -48,11 +48,12 @@ type Store struct {
 	timed   func(took time.Duration)
 	changes store.Notifier
 	updates group.Group[func(store.Tx) error]
-	limits  limits
 
-	seen   atomic.Int64 // the highest revision known
+	first  atomic.Int64 // the first revision known, from which the watch begins
+	seen   atomic.Int64 // the highest
 	serial int64        // of the last batch; this and the next are the leader's
 	marked int64        // the revision of the last commit; 0: to be asked
+	ops    int          // how many operations a transaction may have; 0: to be asked
 	stop   context.CancelFunc
 	stops  sync.WaitGroup
 
@@ -64,8 +65,9 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open makes a store on the client, which stays the caller's and must outlive it. It
-// starts watching, until Close.
-func Open(ctx context.Context, client *clientv3.Client, opts Options) (*Store, error) {
+// starts watching, until Close. It waits for nothing: a store whose etcd does not answer
+// opens, and what is asked of it fails until it does.
+func Open(client *clientv3.Client, opts Options) *Store {
 	if opts.Prefix == "" {
 		opts.Prefix = "/spoolhost/"
 	}
@@ -77,21 +79,14 @@ func Open(ctx context.Context, client *clientv3.Client, opts Options) (*Store, e
 		data: opts.Prefix + "k/", marker: opts.Prefix + "w/" + opts.Writer, deleted: opts.Prefix + "d",
 		life: lifeID(), timeout: opts.Timeout, timed: opts.Committed,
 	}
+	if len(client.Endpoints()) == 0 {
+		s.name = "the cluster's etcd" // it runs in this process
+	}
 	s.updates.Name, s.updates.Commit = s.name, s.commit
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	if _, err := s.fresh(ctx); err != nil {
-		return nil, s.failure(err)
-	}
-	var err error
-	if s.limits, err = s.probe(ctx); err != nil {
-		return nil, s.failure(err)
-	}
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	watching, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	from := s.seen.Load() + 1
-	s.stops.Go(func() { s.watch(watching, from) })
-	return s, nil
+	s.stops.Go(func() { s.watch(watching) })
+	return s
 }
 
 // View implements store.Store. It asks a quorum for the newest revision.
@@ -171,8 +166,12 @@ func (s *Store) enter(ctx context.Context) error {
 	return nil
 }
 
-// note remembers the highest revision.
+// note remembers the highest revision. Who watches since before the first may have missed
+// something.
 func (s *Store) note(revision int64) {
+	if s.first.CompareAndSwap(0, revision) {
+		s.changes.NotifyAll()
+	}
 	for {
 		known := s.seen.Load()
 		if revision <= known || s.seen.CompareAndSwap(known, revision) {

@@ -21,7 +21,7 @@ func TestConforms(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
 		prefix := etcdtest.Prefix(t)
 		return func() (store.Store, error) {
-			return etcd.Open(context.Background(), client, etcd.Options{Prefix: prefix, Writer: "test"})
+			return etcd.Open(client, etcd.Options{Prefix: prefix, Writer: "test"}), nil
 		}
 	})
 }
@@ -30,10 +30,7 @@ func BenchmarkUpdate(b *testing.B) {
 	client := etcdtest.Client(b, etcdtest.Start(b))
 	for _, n := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint("goroutines=", n), func(b *testing.B) {
-			s, err := etcd.Open(context.Background(), client, etcd.Options{Prefix: etcdtest.Prefix(b)})
-			if err != nil {
-				b.Fatal(err)
-			}
+			s := etcd.Open(client, etcd.Options{Prefix: etcdtest.Prefix(b)})
 			defer s.Close()
 			value := make([]byte, 512)
 			var wg sync.WaitGroup

@@ -7,10 +7,19 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// watch tells the watchers of every commit from a revision on, until ctx ends. It
-// survives the loss of a member and of the leader; what was compacted away meanwhile it
-// reports as "anything may have changed".
-func (s *Store) watch(ctx context.Context, from int64) {
+// watch tells the watchers of every commit, until ctx ends. It survives the loss of a
+// member and of the leader; what was compacted away meanwhile, and what came before etcd
+// first answered, it reports as "anything may have changed".
+func (s *Store) watch(ctx context.Context) {
+	for asked := 0; s.first.Load() == 0 && ctx.Err() == nil; asked++ {
+		asking, cancel := context.WithTimeout(ctx, s.timeout)
+		_, _ = s.fresh(asking)
+		cancel()
+		if s.first.Load() == 0 {
+			pause(ctx, asked)
+		}
+	}
+	from := s.first.Load() + 1
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		next := s.watchFrom(ctx, from)
 		if next > from {

@@ -11,6 +11,7 @@ import (
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/procs"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/report"
+	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/target"
 )
 
 // started is what a server with many queues showed in one turn.
@@ -32,7 +33,7 @@ func many(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	names, err := setUp(ctx, host, n, sinks)
+	names, err := setUpAlone(ctx, host, n, sinks)
 	host.stop()
 	if err != nil {
 		return err
@@ -60,6 +61,21 @@ func many(ctx context.Context, e *env) error {
 		)
 	}
 	return nil
+}
+
+// setUpAlone makes queues at a host that have a port each, as real printers do; by IPP
+// queues with the same address would share one.
+func setUpAlone(ctx context.Context, host *server, n int, sinks *bench.Sinks) ([]string, error) {
+	t, err := target.NewAPI(host.api, "", func() (target.Conn, error) { return host.conn() })
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = t.Close() }()
+	q, err := bench.SetUp(ctx, t, "q", n, sinks)
+	if err != nil {
+		return nil, err
+	}
+	return q.Names, nil
 }
 
 func printersConf(names []string, sinks *bench.Sinks) string {

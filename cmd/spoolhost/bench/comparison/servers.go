@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -76,28 +73,36 @@ func (s *server) conn() (*grpc.ClientConn, error) {
 	return grpc.NewClient(s.api, grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
-// startHost starts a spoolhost on a data directory of the row. It answers when this returns.
-func (e *env) startHost(_ context.Context, name string) (*server, error) {
+// startHost starts a spoolhost on a data directory of the row. It takes documents when this
+// returns; like CUPS it may need a moment more to print.
+func (e *env) startHost(ctx context.Context, name string) (*server, error) {
 	s := &server{name: "spoolhost", api: "unix:" + filepath.Join(e.work, name+".s"), log: filepath.Join(e.work, name+".log")}
-	cmd := osexec.Command(e.spoolhost, "serve", "--data", filepath.Join(e.work, name), "--listen", s.api, "--ipp", "127.0.0.1:0", "--log-level", "warn")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	var err error
+	if s.ipp, err = freeAddr(); err != nil {
 		return nil, err
 	}
-	s.cmd = cmd
+	s.cmd = osexec.Command(e.spoolhost, "serve", "--data", filepath.Join(e.work, name), "--listen", s.api, "--ipp", s.ipp, "--log-level", "warn")
+	return s, s.start(ctx)
+}
+
+// start starts the process, and returns when it takes connections.
+func (s *server) start(ctx context.Context) error {
 	if err := s.begin(); err != nil {
-		return nil, err
+		return err
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	found := regexp.MustCompile(`ipp at ([^,]+),`).FindStringSubmatch(line)
-	if err != nil || found == nil {
+	err := until(ctx, s.name+" listens", func() error {
+		c, err := net.Dial("tcp", s.ipp)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	})
+	if err != nil {
 		s.stop()
 		text, _ := os.ReadFile(s.log)
-		return nil, fmt.Errorf("spoolhost does not start: %s%s", line, text)
+		return fmt.Errorf("%w\n%s", err, text)
 	}
-	s.ipp = found[1]
-	return s, nil
+	return nil
 }
 
 // begin starts the process with its log.
@@ -138,28 +143,13 @@ func (e *env) cups(name, printers string) (*server, error) {
 			return nil, err
 		}
 	}
-	return &server{name: "CUPS", ipp: addr, data: dir, log: filepath.Join(dir, "log", "out")}, nil
+	return &server{name: "CUPS", ipp: addr, data: dir, log: filepath.Join(dir, "log", "error")}, nil
 }
 
 // startCUPS starts what cups has made; it may be started again after stop.
 func (e *env) startCUPS(ctx context.Context, s *server) error {
 	s.cmd = osexec.Command(e.cupsd, "-f", "-c", filepath.Join(s.data, "etc", "cupsd.conf"), "-s", filepath.Join(s.data, "etc", "cups-files.conf"))
-	if err := s.begin(); err != nil {
-		return err
-	}
-	err := until(ctx, "cupsd listens", func() error {
-		c, err := net.Dial("tcp", s.ipp)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err
-	})
-	if err != nil {
-		s.stop()
-		text, _ := os.ReadFile(filepath.Join(s.data, "log", "error"))
-		return fmt.Errorf("%w\n%s", err, text)
-	}
-	return nil
+	return s.start(ctx)
 }
 
 // both starts a server of each kind, with queues to the same sinks.

@@ -52,7 +52,7 @@ func hostRooms() [][]string {
 		{"store", "document", "eventlog", "trust"},
 		{"registry", "job", "dial"},
 		{"supervisor"},
-		{"catalog"},
+		{"catalog", "keeper"},
 		{"portmon", "xcv", "pointprint"},
 		{"dialogue"},
 		{"spooler"},

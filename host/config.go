@@ -50,6 +50,9 @@ type Config struct {
 	// CUPSBackends are the directories whose CUPS backends may be run as ports.
 	CUPSBackends []string
 
+	// Membership makes the host a node of a cluster; nil is none. LoadConfig leaves it alone.
+	Membership *Membership
+
 	// Builtins are the monitors that come with the program. LoadConfig leaves them alone.
 	Builtins []catalog.Monitor
 	// BuiltinModules are the UI modules that come with it.

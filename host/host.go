@@ -47,6 +47,7 @@ type Host struct {
 	modules  *catalog.Modules
 	share    *share.Share
 	node     *spooler.Spooler
+	cluster  *clusterSpoolers // nil: the host is in no cluster
 	runtime  string
 	users    string // the directory for modules of other users
 	cgroups  *supervisor.Cgroups
@@ -159,7 +160,10 @@ func (h *Host) assemble(ctx context.Context) error {
 		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Watcher: h.metrics, Now: h.cfg.Now,
 		NewLoader: h.newLoader, Share: h.share,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return h.openCluster()
 }
 
 func (h *Host) corrupt(key string, err error) {
@@ -216,7 +220,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return err
 	}
 	server := api.New(api.Config{
-		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{h.node} },
+		Spoolers: h.spoolers, Cluster: h.apiCluster(),
 		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(), Share: h.share,
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
@@ -238,6 +242,7 @@ func (h *Host) Run(ctx context.Context) error {
 	h.note(eventlog.HostStarted, "the host started, version "+h.cfg.Version)
 	working, stopWork := context.WithCancel(ctx)
 	start(&work, "spooler", func() error { return h.node.Run(working) })
+	start(&work, "cluster", func() error { return h.runCluster(working) })
 	for _, l := range listeners {
 		start(&infrastructure, "api", func() error { return server.Serve(l) })
 	}
@@ -342,6 +347,7 @@ func (h *Host) Close() error {
 	if h.share != nil {
 		errs = append(errs, h.share.Close())
 	}
+	errs = append(errs, h.cluster.Close())
 	if h.docs != nil {
 		errs = append(errs, h.docs.Close())
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp"
-	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -94,7 +93,7 @@ func (h *Host) openIPP(ctx context.Context) (_ *ippFrontend, retErr error) {
 		return nil, err
 	}
 	cfg := ipp.Config{
-		Spoolers: func() []*spooler.Spooler { return []*spooler.Spooler{h.node} }, Events: h.events, Logger: h.cfg.Logger.Named("ipp"),
+		Spoolers: h.spoolers, Events: h.events, Logger: h.cfg.Logger.Named("ipp"),
 		Version: h.cfg.Version, Started: h.started, Now: h.cfg.Now, Operators: h.cfg.Operators, Anonymous: c.Anonymous, Names: c.Names, Limits: c.Limits,
 	}
 	var err error

@@ -210,3 +210,42 @@ func (v View) whyNone() string {
 	}
 	return ""
 }
+
+// WaitSeen waits until this node's view has a spooler.
+func (n *Node) WaitSeen(ctx context.Context, name string) error {
+	for {
+		v, changed := n.View()
+		if _, exists := v.Spoolers[spool.Fold(name)]; exists {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return spoolerr.Wrap(ctx.Err(), "spooler %s was created, and is not seen yet", spool.Quote(name))
+		}
+	}
+}
+
+// WatchMove gives a move to tell, once and then at each change, until it is over or tell
+// wants no more.
+func (n *Node) WatchMove(ctx context.Context, name string, number uint64, tell func(Move) (more bool, err error)) error {
+	said := ""
+	for {
+		v, changed := n.View()
+		if m := v.Moves[spool.Fold(name)]; m.Number == number {
+			if now := string(encode(m)); now != said {
+				said = now
+				if more, err := tell(m); err != nil || !more || m.Done {
+					return err
+				}
+			}
+		} else if _, exists := v.Spoolers[spool.Fold(name)]; m.Number > number || !exists {
+			return nil // it is history
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return spoolerr.Wrap(ctx.Err(), "the move of spooler %s goes on", spool.Quote(name))
+		}
+	}
+}

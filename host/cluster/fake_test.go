@@ -14,12 +14,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	hosttest.ServeMonitor()
+	goleak.VerifyTestMain(m)
+}
 
 // testTTL is short, so that a death is noticed soon.
 const testTTL = 2 * time.Second

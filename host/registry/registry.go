@@ -43,10 +43,13 @@ func (r *Registry) Hive(spooler string) *Hive {
 	return &Hive{
 		registry: r,
 		spooler:  spooler,
-		prefix:   "registry/" + spool.Fold(spooler) + "/",
+		prefix:   Prefix(spooler),
 		invalid:  spool.CheckName("spooler", spooler),
 	}
 }
+
+// Prefix is below which the store has a spooler's hive.
+func Prefix(spooler string) string { return "registry/" + spool.Fold(spooler) + "/" }
 
 // The store's names of a hive. Beneath the hive's prefix:
 //

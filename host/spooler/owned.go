@@ -51,6 +51,9 @@ func (s *Spooler) Kill(reason string) {
 	}
 }
 
+// Came is told of jobs that another node has taken for a printer.
+func (s *Spooler) Came(printer string) { s.kick(printer) }
+
 // Waits names the documents that the end of the spooler waits for, and for how long each
 // has been printing; empty if there are none.
 func (s *Spooler) Waits() string {

@@ -84,6 +84,9 @@ func (p *peerCredentials) OverrideServerName(string) error { return nil }
 type accountKey struct{}
 
 func callerOf(ctx context.Context) caller {
+	if c, ok := ctx.Value(carriedKey{}).(caller); ok {
+		return c // another node has said so
+	}
 	if c, ok := ctx.Value(accountKey{}).(caller); ok {
 		return c
 	}
@@ -95,8 +98,13 @@ func callerOf(ctx context.Context) caller {
 	return caller{Caller: access.Nobody()}
 }
 
-// authenticate looks for an account's name and password, which count on TLS only.
+// authenticate looks for whom another node asks, and for an account's name and password,
+// which count on TLS only.
 func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
+	ctx, err := s.carried(ctx)
+	if err != nil {
+		return ctx, err
+	}
 	given := metadata.ValueFromIncomingContext(ctx, "authorization")
 	c := callerOf(ctx)
 	if len(given) == 0 || c.SecurityLevel != credentials.PrivacyAndIntegrity {

@@ -34,8 +34,10 @@ func (s *hostServer) Explain(ctx context.Context, r *apiv1.ExplainRequest) (*api
 		resp, err = explainPort(sp, name)
 	case eventlog.Monitor:
 		resp, err = s.explainMonitor(sp, name)
+	case eventlog.Spooler:
+		resp = explainSpooler(sp)
 	default:
-		err = spoolerr.New(spoolerr.Invalid, 0, "%s cannot be explained; ask for a job, printer, port or monitor", spool.Quote(r.GetKind()))
+		err = spoolerr.New(spoolerr.Invalid, 0, "%s cannot be explained; ask for a job, printer, port, monitor or spooler", spool.Quote(r.GetKind()))
 	}
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (s *jobsServer) SubmitJob(stream submitStream) error {
 	if h == nil {
 		return spoolerr.New(spoolerr.Invalid, spoolerr.CodeInvalidData, "a submission must begin with its header")
 	}
-	sp, err := s.spooler(h.GetSpooler())
+	sp, err := s.taker(stream.Context(), h)
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,16 @@ func behalf(c caller, person string) string {
 		return c.Name
 	}
 	return person + " via " + c.Name
+}
+
+// taker gives who takes a job: the spooler itself, or this host on behalf of one that
+// another node owns, or none just now.
+func (s *jobsServer) taker(ctx context.Context, h *apiv1.SubmitHeader) (*spooler.Spooler, error) {
+	sp, err := s.spooler(h.GetSpooler())
+	if err != nil && s.cfg.Cluster != nil {
+		return s.cfg.Cluster.Intake(ctx, h.GetSpooler(), h.GetPrinter())
+	}
+	return sp, err
 }
 
 // submitReader gives the bytes of a submission. It ends only at the explicit end: a

@@ -45,6 +45,8 @@ type Config struct {
 	// Dialogues are how dialogues are held, and with which modules.
 	Dialogues dialogue.Config
 	Info      Info
+	// Cluster is the host's; nil if it is in none.
+	Cluster *Cluster
 	// Operators is the name of the group that operates, or empty.
 	Operators string
 	// Secure identifies those who call by listeners that Secure has marked.
@@ -68,13 +70,16 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	s.grpc = grpc.NewServer(
 		grpc.Creds(who),
 		grpc.MaxRecvMsgSize(maxChunk+64<<10),
-		grpc.UnaryInterceptor(s.authorizeUnary),
-		grpc.StreamInterceptor(s.authorizeStream),
+		grpc.ChainUnaryInterceptor(s.authorizeUnary, s.routeUnary),
+		grpc.ChainStreamInterceptor(s.authorizeStream, s.routeStream),
 		// A client that vanished without a word must not keep its submission open for ever.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ReadBufferSize(256<<10),
 	)
+	cluster := &spoolersServer{Server: s}
+	apiv1.RegisterSpoolersServer(s.grpc, cluster)
+	apiv1.RegisterNodesServer(s.grpc, cluster)
 	apiv1.RegisterHostServer(s.grpc, &hostServer{Server: s})
 	apiv1.RegisterEventsServer(s.grpc, &eventsServer{Server: s})
 	apiv1.RegisterMonitorsServer(s.grpc, &monitorsServer{Server: s})
@@ -121,6 +126,9 @@ func (s *Server) spooler(name string) (*spooler.Spooler, error) {
 		if name == "" && sp.Local() || spool.Fold(sp.Name()) == spool.Fold(name) {
 			return sp, nil
 		}
+	}
+	if s.cfg.Cluster != nil {
+		return nil, unknownSpooler(name)
 	}
 	return nil, spoolerr.New(spoolerr.NotFound, 0, "spooler %s does not exist on this host", spool.Quote(name))
 }
@@ -201,6 +209,16 @@ func needs() map[string]access.Role {
 		apiv1.Modules_ListModules_FullMethodName:  access.User,
 		apiv1.Modules_GetModule_FullMethodName:    access.User,
 		apiv1.Modules_RemoveModule_FullMethodName: access.Administrator,
+
+		apiv1.Spoolers_CreateSpooler_FullMethodName: access.Administrator,
+		apiv1.Spoolers_ListSpoolers_FullMethodName:  access.User,
+		apiv1.Spoolers_GetSpooler_FullMethodName:    access.User,
+		apiv1.Spoolers_MoveSpooler_FullMethodName:   access.Administrator,
+		apiv1.Spoolers_DeleteSpooler_FullMethodName: access.Administrator,
+
+		apiv1.Nodes_ListNodes_FullMethodName:  access.User,
+		apiv1.Nodes_DrainNode_FullMethodName:  access.Administrator,
+		apiv1.Nodes_ResumeNode_FullMethodName: access.Administrator,
 
 		// Whoever adds, configures and deletes ports.
 		apiv1.Dialogues_Dialogue_FullMethodName: access.Administrator,

@@ -1,0 +1,278 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/spoolhost/spoolhost/host/cluster"
+	"github.com/spoolhost/spoolhost/host/document"
+	"github.com/spoolhost/spoolhost/host/frontend/api"
+	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/spooler"
+	"github.com/spoolhost/spoolhost/host/store"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// Membership makes a host a node of a cluster. What is in it is the giver's, and must
+// outlive Run.
+type Membership struct {
+	// Node is the node's name, Address where other nodes reach its API.
+	Node, Address string
+	// Store is what all nodes share, with its leases.
+	Store  store.Store
+	Leases cluster.Leases
+	// TTL is the lease's; 0 is cluster.DefaultTTL.
+	TTL time.Duration
+	// Shared is the directory that all nodes share, for documents.
+	Shared string
+	// Dial gives a connection to another node's API; it is kept by the giver.
+	Dial func(m cluster.Member) (grpc.ClientConnInterface, error)
+	// FromNode says that the other end of a connection is a node of the cluster.
+	FromNode func(ctx context.Context) bool
+}
+
+// sweepGrace is how long a document without a job is left alone: its submission may go on
+// through another node.
+const sweepGrace = time.Hour
+
+// clusterSpoolers are the cluster's spoolers as this host has them.
+type clusterSpoolers struct {
+	host *Host
+	node *cluster.Node
+	by   *Membership
+
+	mu    sync.Mutex
+	owned map[*ownedSpooler]bool
+	docs  map[string]*document.Store // of jobs taken for others, by folded spooler name
+}
+
+// openCluster makes the host a member; it starts nothing.
+func (h *Host) openCluster() error {
+	by := h.cfg.Membership
+	if by == nil {
+		return nil
+	}
+	c := &clusterSpoolers{host: h, by: by, owned: make(map[*ownedSpooler]bool), docs: make(map[string]*document.Store)}
+	var err error
+	c.node, err = cluster.New(cluster.Config{
+		Name: by.Node, Address: by.Address, Version: h.cfg.Version, Store: by.Store, Leases: by.Leases, TTL: by.TTL,
+		Open: c.open, Wipe: c.wipe, Monitors: c.monitors, Events: h.events, Logger: h.cfg.Logger, Now: h.cfg.Now,
+	})
+	h.cluster = c
+	return err
+}
+
+// runCluster is a member until ctx ends.
+func (h *Host) runCluster(ctx context.Context) error {
+	if h.cluster == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return h.cluster.node.Run(ctx)
+}
+
+// spoolers gives the node's own spooler and the cluster's that this host owns.
+func (h *Host) spoolers() []*spooler.Spooler {
+	list := []*spooler.Spooler{h.node}
+	if h.cluster == nil {
+		return list
+	}
+	h.cluster.mu.Lock()
+	defer h.cluster.mu.Unlock()
+	for o := range h.cluster.owned {
+		list = append(list, o.Spooler)
+	}
+	return list
+}
+
+// Cluster is the host as a member of its cluster; nil if it is in none.
+func (h *Host) Cluster() *cluster.Node {
+	if h.cluster == nil {
+		return nil
+	}
+	return h.cluster.node
+}
+
+func (h *Host) apiCluster() *api.Cluster {
+	if h.cluster == nil {
+		return nil
+	}
+	return &api.Cluster{Node: h.cluster.node, Dial: h.cluster.by.Dial, FromNode: h.cluster.by.FromNode, Intake: h.cluster.intake}
+}
+
+// monitors are the digests of the monitors that are installed here.
+func (c *clusterSpoolers) monitors() map[string]string {
+	list := make(map[string]string)
+	for _, m := range c.host.catalog.List() {
+		list[m.Name] = m.Digest
+		if m.Builtin {
+			list[m.Name] = "builtin" // it comes with the host, and another version of that will do
+		}
+	}
+	return list
+}
+
+func (c *clusterSpoolers) directory(name string) string {
+	return filepath.Join(c.by.Shared, "spoolers", url.PathEscape(spool.Fold(name)), "documents")
+}
+
+func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, docs *document.Store) spooler.Config {
+	h := c.host
+	return spooler.Config{
+		Name: name, Catalog: h.catalog, Registry: registry.New(s, registry.Options{}), Queue: queue, Documents: docs,
+		Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits, Retention: h.cfg.Retention,
+		RegistryLimit: h.cfg.RegistryLimit, Now: h.cfg.Now,
+	}
+}
+
+// open makes the instance of a spooler that this node owns.
+func (c *clusterSpoolers) open(ctx context.Context, o cluster.Ownership) (_ cluster.Instance, retErr error) {
+	docs, err := document.Open(c.directory(o.Spooler.Name), document.Options{Shared: true, Grace: sweepGrace})
+	if err != nil {
+		return nil, err
+	}
+	i := &ownedSpooler{by: c, docs: docs}
+	defer func() {
+		if retErr != nil {
+			_ = i.Close()
+		}
+	}()
+	var damaged []job.Problem
+	if i.queue, damaged, err = job.OpenOwner(ctx, o.Store, o.Spooler.Name, o.Epoch, c.host.cfg.Now); err != nil {
+		return nil, err
+	}
+	for _, p := range damaged {
+		c.host.corrupt(p.Key, p.Err)
+	}
+	if i.Spooler, err = spooler.New(ctx, c.config(o.Spooler.Name, o.Store, i.queue, docs)); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owned[i] = true
+	return i, nil
+}
+
+// wipe removes what a deleted spooler has.
+func (c *clusterSpoolers) wipe(ctx context.Context, o cluster.Ownership) error {
+	name := o.Spooler.Name
+	for _, below := range []string{job.Prefix(name), registry.Prefix(name)} {
+		if err := o.DeleteBelow(ctx, below); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(filepath.Dir(c.directory(name))); err != nil {
+		return spoolerr.As(err, spoolerr.Unavailable, "the documents of spooler %s cannot be removed", spool.Quote(name))
+	}
+	return nil
+}
+
+// intake gives a spooler that takes jobs for a printer of one that is not open here.
+func (c *clusterSpoolers) intake(ctx context.Context, name, printer string) (*spooler.Spooler, error) {
+	view, _ := c.node.View()
+	s, ok := view.Spoolers[spool.Fold(name)]
+	if !ok || s.Deleting {
+		return nil, spoolerr.New(spoolerr.NotFound, 0, "spooler %s does not exist; see spoolhost spooler list", spool.Quote(name))
+	}
+	docs, err := c.documents(s.Name)
+	if err != nil {
+		return nil, err
+	}
+	return spooler.Intake(ctx, c.config(s.Name, c.by.Store, job.Intake(c.by.Store, s.Name, c.host.cfg.Now), docs), printer)
+}
+
+func (c *clusterSpoolers) documents(name string) (*document.Store, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := spool.Fold(name)
+	if c.docs[key] == nil {
+		docs, err := document.Open(c.directory(name), document.Options{Shared: true, Grace: sweepGrace})
+		if err != nil {
+			return nil, err
+		}
+		c.docs[key] = docs
+	}
+	return c.docs[key], nil
+}
+
+// Close gives back what was opened for others.
+func (c *clusterSpoolers) Close() error {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for _, d := range c.docs {
+		errs = append(errs, d.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ownedSpooler is a cluster spooler that is open here.
+type ownedSpooler struct {
+	*spooler.Spooler
+	by    *clusterSpoolers
+	queue *job.Queue
+	docs  *document.Store
+}
+
+var _ cluster.Instance = (*ownedSpooler)(nil)
+
+// Run implements cluster.Instance.
+func (o *ownedSpooler) Run(ctx context.Context) error {
+	helping, stop := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	defer stop()
+	helpers.Go(func() {
+		if err := o.queue.Follow(helping, o.Came); err != nil {
+			o.by.host.cfg.Logger.Error("jobs that other nodes take are not seen", "spooler", o.Name(), "error", err)
+		}
+	})
+	helpers.Go(func() {
+		if _, err := o.docs.Sweep(helping, o.queue.Documents(helping)); err != nil && helping.Err() == nil {
+			o.by.host.cfg.Logger.Warn("documents without a job were not removed", "spooler", o.Name(), "error", err)
+		}
+	})
+	return o.Spooler.Run(ctx)
+}
+
+// Report implements cluster.Instance.
+func (o *ownedSpooler) Report() cluster.Report {
+	const most = 5 // of the problems; all are in status
+	r := cluster.Report{State: o.State(), Needs: make(map[string]string), Uses: make(map[string]int)}
+	if r.State == "online-incomplete" {
+		r.Problems = o.Problems()
+		r.Problems = r.Problems[:min(len(r.Problems), most)]
+	}
+	uses, printers, missing := o.Uses()
+	for _, u := range uses {
+		r.Needs[u.Monitor], r.Uses[u.Monitor] = u.Digest, u.Printers
+	}
+	r.Printers, r.Missing = printers, missing
+	for _, n := range o.queue.States() {
+		r.Jobs += n
+	}
+	return r
+}
+
+// Close implements cluster.Instance.
+func (o *ownedSpooler) Close() error {
+	o.by.mu.Lock()
+	delete(o.by.owned, o)
+	o.by.mu.Unlock()
+	if o.queue != nil {
+		o.queue.Close()
+	}
+	return o.docs.Close()
+}

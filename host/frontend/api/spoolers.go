@@ -1,0 +1,181 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"google.golang.org/grpc"
+
+	"github.com/spoolhost/spoolhost/host/cluster"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
+
+// spoolersServer serves the cluster's spoolers and nodes.
+type spoolersServer struct {
+	apiv1.UnimplementedSpoolersServer
+	apiv1.UnimplementedNodesServer
+	*Server
+}
+
+// node gives the host as a member of its cluster.
+func (s *Server) node() (*cluster.Node, error) {
+	if s.cfg.Cluster == nil {
+		return nil, spoolerr.New(spoolerr.Unsupported, spoolerr.CodeNotSupported,
+			"this host is not part of a cluster, and has its own spooler only; see spoolhost cluster init")
+	}
+	return s.cfg.Cluster.Node, nil
+}
+
+func (s *spoolersServer) CreateSpooler(ctx context.Context, r *apiv1.CreateSpoolerRequest) (*apiv1.CreateSpoolerResponse, error) {
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Create(ctx, r.GetName(), r.GetPreferredOwners()); err != nil {
+		return nil, err
+	}
+	if err := n.WaitSeen(ctx, r.GetName()); err != nil {
+		return nil, err
+	}
+	view, _ := n.View()
+	return &apiv1.CreateSpoolerResponse{ClusterSpooler: showSpooler(view, spool.Fold(r.GetName()))}, nil
+}
+
+func (s *spoolersServer) ListSpoolers(context.Context, *apiv1.ListSpoolersRequest) (*apiv1.ListSpoolersResponse, error) {
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	view, _ := n.View()
+	resp := &apiv1.ListSpoolersResponse{}
+	for _, name := range slices.Sorted(maps.Keys(view.Spoolers)) {
+		resp.ClusterSpoolers = append(resp.ClusterSpoolers, showSpooler(view, name))
+	}
+	return resp, nil
+}
+
+func (s *spoolersServer) GetSpooler(_ context.Context, r *apiv1.GetSpoolerRequest) (*apiv1.GetSpoolerResponse, error) {
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	view, _ := n.View()
+	name := spool.Fold(r.GetName())
+	if _, ok := view.Spoolers[name]; !ok {
+		return nil, unknownSpooler(r.GetName())
+	}
+	shown := showSpooler(view, name)
+	if m, ok := view.Moves[name]; ok {
+		shown.Move = showMove(m)
+	}
+	return &apiv1.GetSpoolerResponse{ClusterSpooler: shown}, nil
+}
+
+func (s *spoolersServer) MoveSpooler(r *apiv1.MoveSpoolerRequest, stream grpc.ServerStreamingServer[apiv1.MoveSpoolerResponse]) error {
+	n, err := s.node()
+	if err != nil {
+		return err
+	}
+	ctx := stream.Context()
+	number, err := n.Move(ctx, r.GetName(), r.GetTo(), callerOf(ctx).Name, r.GetForce())
+	if err != nil {
+		return err
+	}
+	return n.WatchMove(ctx, r.GetName(), number, func(m cluster.Move) (more bool, err error) {
+		return r.GetWait(), stream.Send(&apiv1.MoveSpoolerResponse{Move: showMove(m)})
+	})
+}
+
+func (s *spoolersServer) DeleteSpooler(ctx context.Context, r *apiv1.DeleteSpoolerRequest) (*apiv1.DeleteSpoolerResponse, error) {
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	return &apiv1.DeleteSpoolerResponse{}, n.Delete(ctx, r.GetName(), r.GetForce())
+}
+
+func (s *spoolersServer) ListNodes(context.Context, *apiv1.ListNodesRequest) (*apiv1.ListNodesResponse, error) {
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	view, _ := n.View()
+	owned := make(map[string][]string)
+	for _, name := range slices.Sorted(maps.Keys(view.Spoolers)) {
+		if _, m, ok := view.OwnerOf(name); ok {
+			owned[m.Name] = append(owned[m.Name], view.Spoolers[name].Name)
+		}
+	}
+	resp := &apiv1.ListNodesResponse{}
+	for _, key := range slices.Sorted(maps.Keys(view.Members)) {
+		m := view.Members[key]
+		state := "online"
+		switch {
+		case m.Leaving:
+			state = "stopping"
+		case view.Drained[key]:
+			state = "drained"
+		}
+		resp.Nodes = append(resp.Nodes, &apiv1.ClusterNode{
+			Name: m.Name, State: state, Address: m.Address, Version: m.Version, Spoolers: owned[m.Name], Self: m.Name == n.Name(),
+		})
+	}
+	return resp, nil
+}
+
+func (s *spoolersServer) DrainNode(ctx context.Context, r *apiv1.DrainNodeRequest) (*apiv1.DrainNodeResponse, error) {
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	return &apiv1.DrainNodeResponse{}, n.Drain(ctx, r.GetName(), true)
+}
+
+func (s *spoolersServer) ResumeNode(ctx context.Context, r *apiv1.ResumeNodeRequest) (*apiv1.ResumeNodeResponse, error) {
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	return &apiv1.ResumeNodeResponse{}, n.Drain(ctx, r.GetName(), false)
+}
+
+// showSpooler shows a spooler of a view, by its folded name.
+func showSpooler(v cluster.View, name string) *apiv1.ClusterSpooler {
+	sp, state := v.Spoolers[name], v.States[name]
+	shown := &apiv1.ClusterSpooler{
+		Name: sp.Name, PreferredOwners: sp.Preferred, CreatedAt: stamp(sp.Created), State: "no-owner",
+		Printers: uint32(state.Printers), Missing: uint32(state.Missing), Jobs: uint32(state.Jobs),
+	}
+	o, m, owned := v.OwnerOf(name)
+	if owned {
+		shown.Owner, shown.Epoch, shown.OwnedSince, shown.State = m.Name, o.Epoch, stamp(o.Since), "starting"
+		if state.Epoch == o.Epoch {
+			shown.State, shown.Problems = cmp.Or(state.State, "starting"), state.Problems
+		}
+	}
+	switch move, ok := v.Moves[name]; {
+	case sp.Deleting:
+		shown.State = "deleting"
+	case ok && !move.Done && owned:
+		shown.State = "moving"
+	}
+	return shown
+}
+
+func showMove(m cluster.Move) *apiv1.SpoolerMove {
+	shown := &apiv1.SpoolerMove{
+		From: m.From, To: m.To, Reason: m.Reason, AskedAt: stamp(m.Asked), WaitsFor: m.Waits, Done: m.Done, Failure: m.Failure,
+	}
+	for _, s := range m.Steps {
+		shown.Steps = append(shown.Steps, &apiv1.MoveStep{Name: s.Name, Node: s.Node, At: stamp(s.At), Text: s.Text})
+	}
+	return shown
+}
+
+func unknownSpooler(name string) error {
+	return spoolerr.New(spoolerr.NotFound, 0, "spooler %s does not exist; see spoolhost spooler list", spool.Quote(name))
+}

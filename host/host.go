@@ -221,7 +221,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	server := api.New(api.Config{
 		Spoolers: h.spoolers, Cluster: h.apiCluster(),
-		Catalog:  h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(), Share: h.share,
+		Catalog: h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(), Share: h.share,
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
 	// What others need longest is started first and stopped last.

@@ -55,7 +55,7 @@ type Config struct {
 
 	// Builtins are the monitors that come with the program. LoadConfig leaves them alone.
 	Builtins []catalog.Monitor
-	// BuiltinModules are the UI modules that come with it.
+	// BuiltinModules are the modules that come with it and that others name.
 	BuiltinModules []catalog.Module
 	Version        string
 	Logger         hclog.Logger

@@ -30,6 +30,9 @@ type client struct {
 	apiv1.XcvClient
 	apiv1.ModulesClient
 	apiv1.DialoguesClient
+	apiv1.PrinterDataClient
+	apiv1.DriversClient
+	apiv1.ShareClient
 
 	conn *grpc.ClientConn
 	addr dial.Target
@@ -85,6 +88,7 @@ func connect(opts *options, notice io.Writer) (*client, error) {
 		PortsClient: apiv1.NewPortsClient(conn), PrintersClient: apiv1.NewPrintersClient(conn),
 		JobsClient: apiv1.NewJobsClient(conn), RegistryClient: apiv1.NewRegistryClient(conn), EventsClient: apiv1.NewEventsClient(conn),
 		XcvClient: apiv1.NewXcvClient(conn), ModulesClient: apiv1.NewModulesClient(conn), DialoguesClient: apiv1.NewDialoguesClient(conn),
+		PrinterDataClient: apiv1.NewPrinterDataClient(conn), DriversClient: apiv1.NewDriversClient(conn), ShareClient: apiv1.NewShareClient(conn),
 		conn: conn, addr: addr,
 	}, nil
 }

@@ -85,10 +85,11 @@ func builtins(cfg host.Config) ([]catalog.Monitor, error) {
 }
 
 func newModuleCommand(opts *options) *cobra.Command {
-	return newGroupCommand("module", "Write and check modules; install user interfaces of monitors",
+	return newGroupCommand("module", "Write, check and install modules",
 		`Modules are the executables that a host launches: a vendor's, or one of this program's own.
 Monitors are installed by "spoolhost monitor add"; what is installed here are the modules
-that a monitor names: its user interface. A vendor begins with "module new", and hands over
+that others name: a monitor its user interface, the printer data of a queue its Point and
+Print module, a driver its event module. A vendor begins with "module new", and hands over
 what passes "module verify".`,
 		"  spoolhost module list\n  spoolhost module add acmeui --kind monitorui --module ./acme-ui\n  spoolhost module verify ./acme --set address={{sink}}",
 		newModuleAddCommand(opts), newModuleListCommand(opts), newModuleShowCommand(opts), newModuleRemoveCommand(opts),
@@ -101,7 +102,7 @@ func newModuleServeCommand() *cobra.Command {
 	for _, p := range firstParties() {
 		names = append(names, p.module)
 	}
-	for _, p := range firstPartyUIs() {
+	for _, p := range firstPartyNames() {
 		names = append(names, p.name)
 	}
 	cmd := &cobra.Command{
@@ -117,7 +118,7 @@ func newModuleServeCommand() *cobra.Command {
 					monitor.Serve(p.initialize(flags), monitor.Name(p.module), monitor.Version(p.version))
 				}
 			}
-			serveUI(args[0])
+			serveNamed(args[0])
 			return usagef("module %q is unknown; this program has %s", args[0], strings.Join(names, ", "))
 		},
 	}

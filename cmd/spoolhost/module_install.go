@@ -15,15 +15,18 @@ func newModuleAddCommand(opts *options) *cobra.Command {
 	req := &apiv1.AddModuleRequest{}
 	cmd := &cobra.Command{
 		Use:   "add NAME --kind KIND --module PATH [-- ARGS...]",
-		Short: "Install a module that monitors name",
-		Long: `Install the executable PATH as module NAME. The only kind is monitorui: the user interface
-of a port monitor, which names it (NAME) when it is asked for MonitorUI. The host launches
-it once and asks what it is, then pins its SHA-256: a file that changes later is not run.
-Monitors themselves are installed by "spoolhost monitor add".
+		Short: "Install a module that others name",
+		Long: `Install the executable PATH as module NAME. The kinds are
+  monitorui   the user interface of a port monitor, which names it when it is asked for MonitorUI
+  pointprint  a Point and Print module, named by the value Module of a printer's CopyFiles key
+  driver      the event module of printer drivers, named by "spoolhost driver add --module"
+The host launches it once and asks what it is, then pins its SHA-256: a file that changes
+later is not run. Monitors themselves are installed by "spoolhost monitor add".
 
 PATH is a file of the host's machine; a relative one is taken from the current directory.
 Only administrators may do this. After an upgrade of the file, remove and add it again.`,
-		Example:           `  spoolhost module add acmeui --kind monitorui --module /usr/lib/acme/acme-ui`,
+		Example: `  spoolhost module add acmeui --kind monitorui --module /usr/lib/acme/acme-ui
+  spoolhost module add acmecolor --kind pointprint --module /usr/lib/acme/acme-color`,
 		Args:              argsBeforeDash(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, args []string) error {
@@ -43,21 +46,24 @@ Only administrators may do this. After an upgrade of the file, remove and add it
 			})
 		}),
 	}
-	cmd.Flags().StringVar(&req.Kind, "kind", "", "what it is: "+wire.KindMonitorUI)
+	cmd.Flags().StringVar(&req.Kind, "kind", "", "what it is: "+strings.Join(namedKinds(), ", "))
 	cmd.Flags().StringVar(&req.Module, "module", "", "path of the executable")
 	cmd.Flags().StringVar(&req.Digest, "digest", "", "SHA-256 that the executable must have, in hex")
-	completeFlag(cmd, "kind", cobra.FixedCompletions([]string{wire.KindMonitorUI}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "kind", cobra.FixedCompletions(namedKinds(), cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "digest", cobra.NoFileCompletions)
 	require(cmd, "kind")
 	require(cmd, "module")
 	return cmd
 }
 
+// namedKinds are the kinds of modules that are installed here.
+func namedKinds() []string { return []string{wire.KindMonitorUI, wire.KindPointPrint, wire.KindDriver} }
+
 func newModuleListCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:               "list",
-		Short:             "List the installed modules that monitors name",
-		Long:              "List the user interfaces of port monitors, in order of name. Monitors are listed by \"spoolhost monitor list\".",
+		Short:             "List the installed modules that others name",
+		Long:              "List user interfaces of monitors, Point and Print modules and event modules of drivers, in order of name.\nMonitors are listed by \"spoolhost monitor list\".",
 		Example:           "  spoolhost module list",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -106,7 +112,7 @@ func newModuleRemoveCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove NAME",
 		Short:             "Uninstall a module",
-		Long:              "Uninstall a module. A dialogue that runs in it goes on. Only administrators may do this.",
+		Long:              "Uninstall a module. A dialogue or a call that runs in it goes on. Only administrators may do this.",
 		Example:           "  spoolhost module remove acmeui",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete(opts, 1, moduleNames),

@@ -19,7 +19,8 @@ ports, in order of priority and then of submission.`,
   spoolhost printer list
   spoolhost printer pause Office`,
 		newPrinterAddCommand(opts), newPrinterListCommand(opts), newPrinterShowCommand(opts), newPrinterSetCommand(opts),
-		newPrinterPauseCommand(opts), newPrinterResumeCommand(opts), newPrinterPurgeCommand(opts), newPrinterDeleteCommand(opts))
+		newPrinterPauseCommand(opts), newPrinterResumeCommand(opts), newPrinterPurgeCommand(opts), newPrinterDeleteCommand(opts),
+		newPrinterDataCommand(opts))
 	addSpoolerFlag(group, opts)
 	return group
 }
@@ -173,6 +174,10 @@ func showPrinter(b *strings.Builder, p *apiv1.Printer) {
 			s.add(list.label, strings.Join(list.names, ", "))
 		}
 	}
+	if p.GetDriver() != "" {
+		s.add("driver", p.GetDriver())
+	}
+	s.add("change id", fmt.Sprint(p.GetChangeId()))
 	s.add("made", localTime(p.GetCreatedAt()))
 	s.write(b)
 }

@@ -27,6 +27,7 @@ type printerFlags struct {
 	jobLimit                               time.Duration
 	accept, holdNew                        bool
 	formats, allow, deny                   []string
+	driver                                 string
 }
 
 func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
@@ -47,6 +48,8 @@ func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
 	flags.StringArrayVar(&p.formats, "format", nil, "a media type that the printer takes, such as application/pdf (repeatable); any: every known one")
 	flags.StringArrayVar(&p.allow, "allow", nil, "a user or @group that may print (repeatable); all: everybody")
 	flags.StringArrayVar(&p.deny, "deny", nil, "a user or @group that may not print (repeatable); none: nobody")
+	flags.StringVar(&p.driver, "driver", "", "the driver that clients need, see spoolhost driver list; '' for none")
+	completeFlag(cmd, "driver", complete(opts, 0, driverNames))
 	completeFlag(cmd, "port", completePorts(opts, 0))
 	completeFlag(cmd, "policy", cobra.FixedCompletions([]string{"retry", "hold", "cancel"}, cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"comment", "location", "max-attempts", "priority", "default-priority", "start", "until", "job-limit", "format", "allow", "deny"} {
@@ -66,6 +69,7 @@ func (p *printerFlags) message(flags *pflag.FlagSet) (*apiv1.PrinterSettings, er
 		DefaultPriority: ifChanged(flags, "default-priority", &p.defaultPriority),
 		KeepPrintedJobs: ifChanged(flags, "keep-printed-jobs", &p.keep),
 	}
+	m.Driver = ifChanged(flags, "driver", &p.driver)
 	m.Accepting, m.HoldNewJobs = ifChanged(flags, "accept", &p.accept), ifChanged(flags, "hold-new", &p.holdNew)
 	m.Formats, m.Allow, m.Deny = nameList(p.formats, "any"), nameList(p.allow, "all"), nameList(p.deny, "none")
 	if flags.Changed("job-limit") {

@@ -33,7 +33,8 @@ type requestLimits struct {
 // for ever: only a --timeout that was given ends them.
 func (l requestLimits) bound(ctx context.Context, method string) (context.Context, context.CancelFunc) {
 	endless := method == apiv1.Jobs_SubmitJob_FullMethodName || method == apiv1.Jobs_WatchJob_FullMethodName ||
-		method == apiv1.Events_ListEvents_FullMethodName || method == apiv1.Dialogues_Dialogue_FullMethodName
+		method == apiv1.Events_ListEvents_FullMethodName || method == apiv1.Dialogues_Dialogue_FullMethodName ||
+		method == apiv1.Share_PutFile_FullMethodName || method == apiv1.Share_ReadFile_FullMethodName || method == apiv1.Drivers_AddPrinterDriver_FullMethodName
 	if l.timeout == 0 || endless && !l.bounded {
 		return context.WithCancel(ctx)
 	}

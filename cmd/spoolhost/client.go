@@ -33,6 +33,8 @@ type client struct {
 	apiv1.PrinterDataClient
 	apiv1.DriversClient
 	apiv1.ShareClient
+	apiv1.SpoolersClient
+	apiv1.NodesClient
 
 	conn *grpc.ClientConn
 	addr dial.Target
@@ -89,6 +91,7 @@ func connect(opts *options, notice io.Writer) (*client, error) {
 		JobsClient: apiv1.NewJobsClient(conn), RegistryClient: apiv1.NewRegistryClient(conn), EventsClient: apiv1.NewEventsClient(conn),
 		XcvClient: apiv1.NewXcvClient(conn), ModulesClient: apiv1.NewModulesClient(conn), DialoguesClient: apiv1.NewDialoguesClient(conn),
 		PrinterDataClient: apiv1.NewPrinterDataClient(conn), DriversClient: apiv1.NewDriversClient(conn), ShareClient: apiv1.NewShareClient(conn),
+		SpoolersClient: apiv1.NewSpoolersClient(conn), NodesClient: apiv1.NewNodesClient(conn),
 		conn: conn, addr: addr,
 	}, nil
 }

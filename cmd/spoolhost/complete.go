@@ -96,7 +96,11 @@ func monitorNames(ctx context.Context, c *client, _ string) ([]cobra.Completion,
 
 func spoolerNames(ctx context.Context, c *client, _ string) ([]cobra.Completion, error) {
 	status, err := c.GetStatus(ctx, &apiv1.GetStatusRequest{})
-	return offers(status.GetSpoolers(), (*apiv1.SpoolerStatus).GetName, (*apiv1.SpoolerStatus).GetState), err
+	found := offers(status.GetSpoolers(), (*apiv1.SpoolerStatus).GetName, (*apiv1.SpoolerStatus).GetState)
+	if elsewhere, err := clusterSpoolerNames(ctx, c, ""); err == nil {
+		found = append(found, elsewhere...)
+	}
+	return found, err
 }
 
 // jobIDs gives a function that offers jobs, with the finished ones if all is set.

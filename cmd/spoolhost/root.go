@@ -109,6 +109,9 @@ func commandGroups() []commandGroup {
 				newEventsCommand(o), newXcvCommand(o),
 			}
 		}},
+		{"cluster", "Run a cluster:", func(o *options) []*cobra.Command {
+			return []*cobra.Command{newSpoolerCommand(o), newNodeCommand(o)}
+		}},
 		{"other", "Other:", func(o *options) []*cobra.Command {
 			return []*cobra.Command{newVersionCommand(o)}
 		}},

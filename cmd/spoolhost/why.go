@@ -12,7 +12,7 @@ import (
 
 func newWhyCommand(opts *options) *cobra.Command {
 	group := newGroupCommand("why", "Tell what happened to a thing, and what to do next",
-		`Tell in plain sentences how a job, printer, port or monitor stands, what happened to it in
+		`Tell in plain sentences how a job, printer, port, monitor or spooler stands, what happened to it in
 order of time, and what to do next.`,
 		`  spoolhost why job 12
   spoolhost why printer Office
@@ -20,7 +20,8 @@ order of time, and what to do next.`,
 		newWhyKindCommand(opts, "job", "ID", "12", complete(opts, 1, jobIDs(true))),
 		newWhyKindCommand(opts, "printer", "NAME", "Office", completePrinters(opts, 1)),
 		newWhyKindCommand(opts, "port", "NAME", "IP_10.0.0.5", completePorts(opts, 1)),
-		newWhyKindCommand(opts, "monitor", "NAME", `"Standard TCP/IP Port"`, completeMonitors(opts, 1)))
+		newWhyKindCommand(opts, "monitor", "NAME", `"Standard TCP/IP Port"`, completeMonitors(opts, 1)),
+		newWhyKindCommand(opts, "spooler", "NAME", "NTPRINT", completeSpoolers(opts)))
 	addSpoolerFlag(group, opts)
 	return group
 }
@@ -40,7 +41,11 @@ func newWhyKindCommand(opts *options, kind, arg, sample string, complete cobra.C
 					return err
 				}
 			}
-			resp, err := c.Explain(ctx, &apiv1.ExplainRequest{Spooler: c.spooler, Kind: kind, Name: args[0]})
+			in := c.spooler
+			if kind == "spooler" {
+				in = args[0]
+			}
+			resp, err := c.Explain(ctx, &apiv1.ExplainRequest{Spooler: in, Kind: kind, Name: args[0]})
 			if err != nil {
 				return err
 			}

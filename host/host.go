@@ -120,7 +120,7 @@ func (h *Host) open() (err error) {
 func (h *Host) assemble(ctx context.Context) error {
 	h.launcher = supervisor.NewLauncher()
 	env := &supervisor.Env{
-		Launcher: h.launcher, Images: supervisor.NewImages(), RuntimeDir: h.runtime, Orphans: h.orphans,
+		Launcher: h.launcher, Images: supervisor.OpenImages(filepath.Join(h.cfg.Data, "digests")), RuntimeDir: h.runtime, Orphans: h.orphans,
 		UserDir: h.users, Cgroups: h.cgroups,
 		StartTimeout: h.cfg.Limits.Call, StopGrace: h.cfg.Limits.Grace, Now: h.cfg.Now, Observed: h.metrics.Call,
 	}

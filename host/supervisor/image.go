@@ -3,6 +3,7 @@ package supervisor
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -18,21 +19,49 @@ import (
 
 // Images opens executables and knows their digests. A digest is computed from the open
 // file that will be executed, so that nobody can exchange it between check and use; it
-// is remembered as long as the file's identity, size and times stay the same.
+// is remembered as long as the file's identity, size and times stay the same, and with
+// OpenImages also when the host starts again.
 type Images struct {
+	path  string // of the file that remembers; empty for none
 	mu    sync.Mutex
 	known map[string]imageState
 }
 
 type imageState struct {
-	info          fs.FileInfo
-	size          int64
-	modified, chg time.Time
-	digest        string
+	info fs.FileInfo // nil if it is known from an earlier start
+	// Mark is the file's identity, size and times.
+	Mark   string `json:"mark"`
+	Digest string `json:"digest"`
 }
 
 // NewImages makes an empty set.
 func NewImages() *Images { return &Images{known: make(map[string]imageState)} }
+
+// OpenImages makes a set that remembers in a file, in a directory that only the host
+// writes to. A file that cannot be read counts for nothing.
+func OpenImages(path string) *Images {
+	s := NewImages()
+	if !durableMarks {
+		return s
+	}
+	s.path = path
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &s.known) != nil || s.known == nil {
+		s.known = make(map[string]imageState)
+	}
+	return s
+}
+
+// save writes what is known; s.mu is held. Without it the next start takes longer.
+func (s *Images) save() {
+	text, err := json.Marshal(s.known)
+	if s.path == "" || err != nil {
+		return
+	}
+	if os.WriteFile(s.path+".new", text, 0o600) == nil {
+		_ = os.Rename(s.path+".new", s.path)
+	}
+}
 
 // Digest gives the SHA-256, in hex, of the executable at path.
 func (s *Images) Digest(path string) (string, error) {
@@ -95,20 +124,23 @@ func (s *Images) remembered(path string, info fs.FileInfo) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, ok := s.known[path]
-	same := ok && os.SameFile(k.info, info) && k.size == info.Size() &&
-		k.modified.Equal(info.ModTime()) && k.chg.Equal(changeTime(info))
-	return k.digest, same
+	same := ok && k.Mark == mark(info) && (k.info == nil || os.SameFile(k.info, info))
+	return k.Digest, same
 }
 
 func (s *Images) remember(path string, info fs.FileInfo, digest string) {
-	chg := changeTime(info)
 	// A file written this very moment can change again within the clock's grain.
-	if time.Since(chg) < 2*time.Second {
+	if time.Since(changeTime(info)) < 2*time.Second {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known[path] = imageState{info: info, size: info.Size(), modified: info.ModTime(), chg: chg, digest: digest}
+	const most = 1000 // a directory full of modules, each upgraded in turn
+	if len(s.known) >= most {
+		clear(s.known)
+	}
+	s.known[path] = imageState{info: info, Mark: mark(info), Digest: digest}
+	s.save()
 }
 
 func checkExecutable(path string, info fs.FileInfo) error {

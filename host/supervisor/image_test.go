@@ -5,6 +5,7 @@ package supervisor
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -73,4 +74,46 @@ func TestImagesUnreadable(t *testing.T) {
 	check(t, os.WriteFile(path, []byte("x"), 0o100))
 	_, err := NewImages().Digest(path)
 	wantKind(t, err, spoolerr.Denied)
+}
+
+// TestImagesRememberAcrossStarts: what one start of the host has hashed, the next one does
+// not, unless the file has changed.
+func TestImagesRememberAcrossStarts(t *testing.T) {
+	if !durableMarks {
+		return
+	}
+	dir := t.TempDir()
+	path, book := filepath.Join(dir, "m"), filepath.Join(dir, "digests")
+	check(t, os.WriteFile(path, []byte("one"), 0o700))
+	s := OpenImages(book)
+	var first string
+	until(t, 10*time.Second, "the digest is remembered", func() bool {
+		var err error
+		first, err = s.Digest(path)
+		check(t, err)
+		return len(s.known) == 1
+	})
+	text, err := os.ReadFile(book)
+	check(t, err)
+	mark := strings.Repeat("ab", 32) // stands for a digest that nobody computed anew
+	check(t, os.WriteFile(book, []byte(strings.Replace(string(text), first, mark, 1)), 0o600))
+	again, err := OpenImages(book).Digest(path)
+	check(t, err)
+	if again != mark {
+		t.Errorf("the file was hashed again: %s", again)
+	}
+	check(t, os.WriteFile(path, []byte("two"), 0o700))
+	changed, err := OpenImages(book).Digest(path)
+	check(t, err)
+	if changed == mark || changed == first {
+		t.Error("a change between two starts was not noticed")
+	}
+	for _, damage := range []string{"", "{", `{"x":1}`, "null"} {
+		check(t, os.WriteFile(book, []byte(damage), 0o600))
+		got, err := OpenImages(book).Digest(path)
+		check(t, err)
+		if got != changed {
+			t.Errorf("with %q for a book: %s", damage, got)
+		}
+	}
 }

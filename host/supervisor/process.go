@@ -3,6 +3,7 @@ package supervisor
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"net"
 	"os"
 	"os/exec"
@@ -111,6 +112,11 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 	if err != nil {
 		return nil, err
 	}
+	certificate, identity, err := newIdentity(time.Now())
+	if err != nil {
+		_ = image.Close()
+		return nil, err
+	}
 	p := &Process{
 		Incarnation: spec.Incarnation, Started: e.Now(), name: spec.Name, env: e, grace: cmp.Or(spec.Grace, e.StopGrace),
 		out: newOutput(e.Now, sink), connected: make(chan struct{}), served: make(chan struct{}), done: make(chan struct{}),
@@ -130,7 +136,7 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 	p.run = newModuleRunner(spec, e.Launcher, image, box, p.out, func(pid int) error {
 		return e.Orphans.Record(pid, spec.Name, spec.Incarnation, box.mark)
 	})
-	p.client = plugin.NewClient(e.clientConfig(p, spec))
+	p.client = plugin.NewClient(e.clientConfig(p, spec, certificate, identity))
 	err = p.connect(ctx)
 	p.PID = p.run.processID()
 	go p.cleanUp()
@@ -178,14 +184,14 @@ func (p *Process) listen(spec Spec, b *box, services func(grpc.ServiceRegistrar)
 func (p *Process) hostSocket() string { return filepath.Join(p.dir, "host") }
 
 // clientConfig is made afresh for each start: go-plugin writes into it.
-func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
+func (e *Env) clientConfig(p *Process, spec Spec, certificate string, identity *tls.Config) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion: wire.ProtocolVersion, MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue,
 		},
 		Plugins:          plugin.PluginSet{wire.PluginName: connPlugin{}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		TLSConfig:        identity,
 		SkipHostEnv:      true,
 		StartTimeout:     e.StartTimeout + time.Second, // connect's own deadline comes first
 		Logger:           hclog.NewNullLogger(),
@@ -198,6 +204,7 @@ func (e *Env) clientConfig(p *Process, spec Spec) *plugin.ClientConfig {
 			grpc.WithChainStreamInterceptor(p.dialed.intercept),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
+			cmd.Env = append(cmd.Env, clientCertEnv+"="+certificate)
 			cmd.Env = append(environment(spec, p.hostSocket(), filepath.Join(p.dir, "tmp")), cmd.Env...)
 			p.run.cmd, p.run.socketDir = cmd, socketDir
 			return p.run, p.run.box.account.own(socketDir)

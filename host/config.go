@@ -26,6 +26,8 @@ type Config struct {
 	// Listen are the addresses of the API: "unix:PATH", "tls:HOST:PORT" or a loopback
 	// "HOST:PORT".
 	Listen []string
+	// PointPrint is what connections to printers of other hosts take.
+	PointPrint PointPrint
 	// TLS is for addresses with "tls:".
 	TLS APITLS
 	// HTTP is the address of health and metrics, "HOST:PORT"; empty for none.
@@ -76,20 +78,22 @@ func DefaultConfig() Config {
 
 // file is the configuration file. Everything in it is optional.
 type file struct {
-	Data             *string     `hcl:"data"`
-	Listen           []string    `hcl:"listen,optional"`
-	HTTP             *string     `hcl:"http"`
-	Operators        *string     `hcl:"operators"`
-	CallTimeout      *string     `hcl:"call_timeout"`
-	ResourceTimeout  *string     `hcl:"resource_timeout"`
-	KillGrace        *string     `hcl:"kill_grace"`
-	LocalDirectories []string    `hcl:"local_directories,optional"`
-	CUPSBackends     []string    `hcl:"cups_backends,optional"`
-	RegistryLimit    *int64      `hcl:"registry_limit"`
-	History          *history    `hcl:"history,block"`
-	Modules          *modules    `hcl:"modules,block"`
-	IPP              *ippFile    `hcl:"ipp,block"`
-	TLS              *apiTLSFile `hcl:"tls,block"`
+	Data             *string  `hcl:"data"`
+	Listen           []string `hcl:"listen,optional"`
+	HTTP             *string  `hcl:"http"`
+	Operators        *string  `hcl:"operators"`
+	CallTimeout      *string  `hcl:"call_timeout"`
+	ResourceTimeout  *string  `hcl:"resource_timeout"`
+	KillGrace        *string  `hcl:"kill_grace"`
+	LocalDirectories []string `hcl:"local_directories,optional"`
+	CUPSBackends     []string `hcl:"cups_backends,optional"`
+	RegistryLimit    *int64   `hcl:"registry_limit"`
+	History          *history `hcl:"history,block"`
+	Modules          *modules `hcl:"modules,block"`
+	IPP              *ippFile `hcl:"ipp,block"`
+
+	PointPrint *pointPrintFile `hcl:"point_and_print,block"`
+	TLS        *apiTLSFile     `hcl:"tls,block"`
 }
 
 type modules struct {
@@ -187,10 +191,7 @@ func (f *file) apply(cfg *Config, at places) error {
 			return err
 		}
 	}
-	if err := f.IPP.apply(&cfg.IPP, at); err != nil {
-		return err
-	}
-	if err := f.TLS.apply(&cfg.TLS, at); err != nil {
+	if err := f.applyNetwork(cfg, at); err != nil {
 		return err
 	}
 	if f.History == nil {
@@ -212,6 +213,17 @@ func (f *file) apply(cfg *Config, at places) error {
 		}
 	}
 	return nil
+}
+
+// applyNetwork applies what is between this host and others.
+func (f *file) applyNetwork(cfg *Config, at places) error {
+	if err := f.IPP.apply(&cfg.IPP, at); err != nil {
+		return err
+	}
+	if err := f.PointPrint.apply(&cfg.PointPrint, at); err != nil {
+		return err
+	}
+	return f.TLS.apply(&cfg.TLS, at)
 }
 
 func (m *modules) apply(cfg *Config, at places) error {

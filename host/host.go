@@ -23,6 +23,8 @@ import (
 	"github.com/spoolhost/spoolhost/host/frontend/api"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/metrics"
+	"github.com/spoolhost/spoolhost/host/pointprint/client"
+	"github.com/spoolhost/spoolhost/host/pointprint/confine"
 	"github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
@@ -47,12 +49,15 @@ type Host struct {
 	modules  *catalog.Modules
 	share    *share.Share
 	node     *spooler.Spooler
+	drivers  *confine.Tree
 	cluster  *clusterSpoolers // nil: the host is in no cluster
 	runtime  string
 	users    string // the directory for modules of other users
 	cgroups  *supervisor.Cgroups
 	secure   *access.Secure // nil: no address of the network
 	identity string         // the fingerprint that goes with it
+
+	connections *client.Client
 
 	ready    chan struct{}
 	mu       sync.Mutex
@@ -163,6 +168,9 @@ func (h *Host) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.openConnections(ctx); err != nil {
+		return err
+	}
 	return h.openCluster()
 }
 
@@ -220,7 +228,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return err
 	}
 	server := api.New(api.Config{
-		Spoolers: h.spoolers, Cluster: h.apiCluster(),
+		Spoolers: h.spoolers, Cluster: h.apiCluster(), Connections: h.connections,
 		Catalog: h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(), Share: h.share,
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
@@ -241,6 +249,7 @@ func (h *Host) Run(ctx context.Context) error {
 	start(&infrastructure, "launcher", func() error { h.launcher.Run(last); return nil })
 	h.note(eventlog.HostStarted, "the host started, version "+h.cfg.Version)
 	working, stopWork := context.WithCancel(ctx)
+	start(&work, "connections", func() error { return h.connections.Run(working) })
 	start(&work, "spooler", func() error { return h.node.Run(working) })
 	start(&work, "cluster", func() error { return h.runCluster(working) })
 	for _, l := range listeners {
@@ -341,6 +350,7 @@ func (h *Host) listen(ctx context.Context) (listeners []net.Listener, httpListen
 // Close gives back what New opened. Run must have returned. It may be called again.
 func (h *Host) Close() error {
 	var errs []error
+	errs = append(errs, h.closeConnections())
 	if h.events != nil {
 		errs = append(errs, h.events.Close())
 	}

@@ -35,6 +35,7 @@ type client struct {
 	apiv1.ShareClient
 	apiv1.SpoolersClient
 	apiv1.NodesClient
+	apiv1.ConnectionsClient
 
 	conn *grpc.ClientConn
 	addr dial.Target
@@ -92,7 +93,8 @@ func connect(opts *options, notice io.Writer) (*client, error) {
 		XcvClient: apiv1.NewXcvClient(conn), ModulesClient: apiv1.NewModulesClient(conn), DialoguesClient: apiv1.NewDialoguesClient(conn),
 		PrinterDataClient: apiv1.NewPrinterDataClient(conn), DriversClient: apiv1.NewDriversClient(conn), ShareClient: apiv1.NewShareClient(conn),
 		SpoolersClient: apiv1.NewSpoolersClient(conn), NodesClient: apiv1.NewNodesClient(conn),
-		conn: conn, addr: addr,
+		ConnectionsClient: apiv1.NewConnectionsClient(conn),
+		conn:              conn, addr: addr,
 	}, nil
 }
 

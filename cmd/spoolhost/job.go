@@ -100,6 +100,9 @@ func showJob(b *strings.Builder, j *apiv1.Job, o output) {
 	}
 	s.add("size", exactSize(j.GetSize()))
 	s.add("digest", j.GetDigest())
+	for _, f := range j.GetForwarded() {
+		s.add("forwarded", forwardedText(f))
+	}
 	s.add("datatype", j.GetDatatype())
 	s.add("priority", fmt.Sprint(j.GetPriority()))
 	s.add("prints", timeRange(j.GetStartTime(), j.GetUntilTime()))

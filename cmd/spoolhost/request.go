@@ -34,6 +34,7 @@ type requestLimits struct {
 func (l requestLimits) bound(ctx context.Context, method string) (context.Context, context.CancelFunc) {
 	endless := method == apiv1.Jobs_SubmitJob_FullMethodName || method == apiv1.Jobs_WatchJob_FullMethodName ||
 		method == apiv1.Events_ListEvents_FullMethodName || method == apiv1.Dialogues_Dialogue_FullMethodName ||
+		method == apiv1.Connections_AddPrinterConnection_FullMethodName || method == apiv1.Connections_RefreshConnection_FullMethodName ||
 		method == apiv1.Share_PutFile_FullMethodName || method == apiv1.Share_ReadFile_FullMethodName || method == apiv1.Drivers_AddPrinterDriver_FullMethodName
 	if l.timeout == 0 || endless && !l.bounded {
 		return context.WithCancel(ctx)

@@ -105,7 +105,7 @@ func commandGroups() []commandGroup {
 		}},
 		{"set-up", "Set up and operate:", func(o *options) []*cobra.Command {
 			return []*cobra.Command{
-				newStatusCommand(o), newMonitorCommand(o), newPortCommand(o), newPrinterCommand(o), newDriverCommand(o), newShareCommand(o), newRegistryCommand(o),
+				newStatusCommand(o), newMonitorCommand(o), newPortCommand(o), newPrinterCommand(o), newConnectionCommand(o), newDriverCommand(o), newShareCommand(o), newRegistryCommand(o),
 				newEventsCommand(o), newXcvCommand(o),
 			}
 		}},

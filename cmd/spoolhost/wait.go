@@ -68,7 +68,7 @@ func verdict(job *apiv1.Job) (done bool, err error) {
 	}
 	switch job.GetState() {
 	case jobPrinted:
-		return true, nil
+		return verdictElsewhere(job)
 	case jobCancelled, jobFailed:
 		return true, &notPrintedError{fmt.Sprintf("job %s did not print, it was %s%s; see \"spoolhost why job %s\"",
 			id, map[string]string{jobCancelled: "cancelled", jobFailed: "given up"}[job.GetState()], because, id)}
@@ -76,6 +76,27 @@ func verdict(job *apiv1.Job) (done bool, err error) {
 		return true, &notPrintedError{fmt.Sprintf("job %s is held%s; print it with \"spoolhost job release %s\"", id, because, id)}
 	}
 	return false, nil
+}
+
+// verdictElsewhere is verdict for a job that has gone to the printer of another host.
+func verdictElsewhere(job *apiv1.Job) (done bool, err error) {
+	for _, f := range job.GetForwarded() {
+		there := f.GetJob()
+		if there == nil {
+			return false, nil // the server cannot be asked just now
+		}
+		if done, err := verdict(there); !done || err != nil {
+			return done, elsewhere(f, err)
+		}
+	}
+	return true, nil
+}
+
+func elsewhere(f *apiv1.ForwardedJob, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &notPrintedError{"at " + f.GetPrinter() + ": " + err.Error()}
 }
 
 // stillWaiting is the error of a wait that ended before its job. The job is safe.

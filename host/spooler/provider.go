@@ -8,6 +8,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/job"
+	"github.com/spoolhost/spoolhost/host/loader"
 	"github.com/spoolhost/spoolhost/host/pointprint/client"
 	"github.com/spoolhost/spoolhost/host/portmon"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
@@ -44,6 +45,9 @@ func (s *Spooler) provided(name string) {
 	p := s.port(name)
 	p.info, p.unit, p.listed = spool.PortInfo{Name: name, Type: spool.PortTypeWrite | spool.PortTypeNetAttached}, s.provider, true
 }
+
+// Modules gives the spooler's Point and Print modules and drivers.
+func (s *Spooler) Modules() *loader.Loader { return s.loader }
 
 // startProvider brings the ports of connections online.
 func (s *Spooler) startProvider() {

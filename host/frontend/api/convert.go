@@ -36,6 +36,9 @@ func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 	if j.State == job.Printing && j.Intent != job.NoIntent {
 		p.Reason = fmt.Sprintf("the document is being stopped to %s it", j.Intent)
 	}
+	for _, to := range j.Forwarded {
+		p.Forwarded = append(p.Forwarded, &apiv1.ForwardedJob{Printer: to.Printer, Id: to.ID})
+	}
 	for _, a := range j.Attempts {
 		p.Attempts = append(p.Attempts, &apiv1.Attempt{
 			Number: a.Number, Port: a.Port, Monitor: a.Monitor, Incarnation: a.Incarnation, Epoch: a.Epoch,

@@ -56,7 +56,7 @@ func (s *jobsServer) SubmitJob(stream submitStream) error {
 
 // behalf names the job's user: whom the caller passes it on for is what it says.
 func behalf(c caller, person string) string {
-	if person == "" {
+	if person == "" || person == c.Name {
 		return c.Name
 	}
 	return person + " via " + c.Name
@@ -232,7 +232,7 @@ func (s *jobsServer) GetJob(ctx context.Context, r *apiv1.GetJobRequest) (*apiv1
 	if err != nil {
 		return nil, err
 	}
-	return &apiv1.GetJobResponse{Job: jobToProto(sp, j)}, nil
+	return &apiv1.GetJobResponse{Job: s.ask(ctx, jobToProto(sp, j))}, nil
 }
 
 func (s *jobsServer) WatchJob(r *apiv1.WatchJobRequest, stream grpc.ServerStreamingServer[apiv1.WatchJobResponse]) error {
@@ -260,6 +260,9 @@ func (s *jobsServer) WatchJob(r *apiv1.WatchJobRequest, stream grpc.ServerStream
 			if err := stream.Send(&apiv1.WatchJobResponse{Job: jobToProto(sp, j)}); err != nil {
 				return err
 			}
+		}
+		if j.State == job.Printed && len(j.Forwarded) > 0 && s.cfg.Connections != nil {
+			return s.follow(ctx, sp, j, func(p *apiv1.Job) error { return stream.Send(&apiv1.WatchJobResponse{Job: p}) })
 		}
 		if j.State.Final() {
 			return nil

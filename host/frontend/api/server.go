@@ -18,6 +18,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/dialogue"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
+	"github.com/spoolhost/spoolhost/host/pointprint/client"
 	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -47,6 +48,8 @@ type Config struct {
 	Info      Info
 	// Cluster is the host's; nil if it is in none.
 	Cluster *Cluster
+	// Connections are those to printers of other hosts; nil for none.
+	Connections *client.Client
 	// Operators is the name of the group that operates, or empty.
 	Operators string
 	// Secure identifies those who call by listeners that Secure has marked.
@@ -92,6 +95,7 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	apiv1.RegisterRegistryServer(s.grpc, &registryServer{Server: s})
 	apiv1.RegisterModulesServer(s.grpc, &modulesServer{Server: s})
 	apiv1.RegisterDialoguesServer(s.grpc, &dialoguesServer{Server: s, open: openDialogues()})
+	apiv1.RegisterConnectionsServer(s.grpc, &connectionsServer{Server: s})
 	apiv1.RegisterXcvServer(s.grpc, &xcvServer{Server: s, sessions: xcvSessions()})
 	return s
 }
@@ -131,99 +135,4 @@ func (s *Server) spooler(name string) (*spooler.Spooler, error) {
 		return nil, unknownSpooler(name)
 	}
 	return nil, spoolerr.New(spoolerr.NotFound, 0, "spooler %s does not exist on this host", spool.Quote(name))
-}
-
-// needs classifies every method.
-func needs() map[string]access.Role {
-	return map[string]access.Role{
-		apiv1.Host_GetStatus_FullMethodName: access.User,
-		apiv1.Host_Explain_FullMethodName:   access.User,
-
-		apiv1.Events_ListEvents_FullMethodName: access.Operator,
-
-		apiv1.Monitors_AddMonitor_FullMethodName:     access.Administrator,
-		apiv1.Monitors_ListMonitors_FullMethodName:   access.User,
-		apiv1.Monitors_GetMonitor_FullMethodName:     access.User,
-		apiv1.Monitors_RemoveMonitor_FullMethodName:  access.Administrator,
-		apiv1.Monitors_RestartMonitor_FullMethodName: access.Operator,
-		apiv1.Monitors_ResumeMonitor_FullMethodName:  access.Operator,
-		apiv1.Monitors_UpgradeMonitor_FullMethodName: access.Administrator,
-		apiv1.Monitors_UpdateMonitor_FullMethodName:  access.Administrator,
-
-		apiv1.Ports_AddPort_FullMethodName:    access.Administrator,
-		apiv1.Ports_ListPorts_FullMethodName:  access.User,
-		apiv1.Ports_GetPort_FullMethodName:    access.User,
-		apiv1.Ports_DeletePort_FullMethodName: access.Administrator,
-		apiv1.Ports_UpdatePort_FullMethodName: access.Administrator,
-
-		apiv1.Ports_SendRecvBidiData_FullMethodName: access.Operator,
-		apiv1.Ports_SetPortTimeOuts_FullMethodName:  access.Administrator,
-		apiv1.Ports_GetPrinterData_FullMethodName:   access.Administrator,
-
-		apiv1.Printers_AddPrinter_FullMethodName:    access.Administrator,
-		apiv1.Printers_ListPrinters_FullMethodName:  access.User,
-		apiv1.Printers_GetPrinter_FullMethodName:    access.User,
-		apiv1.Printers_UpdatePrinter_FullMethodName: access.Administrator,
-		apiv1.Printers_PausePrinter_FullMethodName:  access.Operator,
-		apiv1.Printers_ResumePrinter_FullMethodName: access.Operator,
-		apiv1.Printers_PurgePrinter_FullMethodName:  access.Operator,
-		apiv1.Printers_DeletePrinter_FullMethodName: access.Administrator,
-
-		apiv1.PrinterData_SetPrinterDataEx_FullMethodName:    access.Administrator,
-		apiv1.PrinterData_GetPrinterDataEx_FullMethodName:    access.User,
-		apiv1.PrinterData_EnumPrinterDataEx_FullMethodName:   access.User,
-		apiv1.PrinterData_EnumPrinterKey_FullMethodName:      access.User,
-		apiv1.PrinterData_DeletePrinterDataEx_FullMethodName: access.Administrator,
-		apiv1.PrinterData_DeletePrinterKey_FullMethodName:    access.Administrator,
-		apiv1.PrinterData_WatchPrinter_FullMethodName:        access.User,
-
-		apiv1.Drivers_AddPrinterDriver_FullMethodName:    access.Administrator,
-		apiv1.Drivers_EnumPrinterDrivers_FullMethodName:  access.User,
-		apiv1.Drivers_GetPrinterDriver_FullMethodName:    access.User,
-		apiv1.Drivers_DeletePrinterDriver_FullMethodName: access.Administrator,
-
-		apiv1.Share_StatFiles_FullMethodName:  access.User,
-		apiv1.Share_ReadFile_FullMethodName:   access.User,
-		apiv1.Share_ListFiles_FullMethodName:  access.User,
-		apiv1.Share_PutFile_FullMethodName:    access.Administrator,
-		apiv1.Share_RemoveFile_FullMethodName: access.Administrator,
-
-		// Jobs: the owner or an operator, which the methods check.
-		apiv1.Jobs_SubmitJob_FullMethodName:  access.User,
-		apiv1.Jobs_ListJobs_FullMethodName:   access.User,
-		apiv1.Jobs_GetJob_FullMethodName:     access.User,
-		apiv1.Jobs_WatchJob_FullMethodName:   access.User,
-		apiv1.Jobs_CancelJob_FullMethodName:  access.User,
-		apiv1.Jobs_HoldJob_FullMethodName:    access.User,
-		apiv1.Jobs_ReleaseJob_FullMethodName: access.User,
-		apiv1.Jobs_RestartJob_FullMethodName: access.User,
-		apiv1.Jobs_MoveJob_FullMethodName:    access.User,
-
-		apiv1.Registry_ListKey_FullMethodName:     access.Operator,
-		apiv1.Registry_GetValue_FullMethodName:    access.Operator,
-		apiv1.Registry_ExportKey_FullMethodName:   access.Operator,
-		apiv1.Registry_SetValue_FullMethodName:    access.Administrator,
-		apiv1.Registry_DeleteValue_FullMethodName: access.Administrator,
-
-		apiv1.Modules_AddModule_FullMethodName:    access.Administrator,
-		apiv1.Modules_ListModules_FullMethodName:  access.User,
-		apiv1.Modules_GetModule_FullMethodName:    access.User,
-		apiv1.Modules_RemoveModule_FullMethodName: access.Administrator,
-
-		apiv1.Spoolers_CreateSpooler_FullMethodName: access.Administrator,
-		apiv1.Spoolers_ListSpoolers_FullMethodName:  access.User,
-		apiv1.Spoolers_GetSpooler_FullMethodName:    access.User,
-		apiv1.Spoolers_MoveSpooler_FullMethodName:   access.Administrator,
-		apiv1.Spoolers_DeleteSpooler_FullMethodName: access.Administrator,
-
-		apiv1.Nodes_ListNodes_FullMethodName:  access.User,
-		apiv1.Nodes_DrainNode_FullMethodName:  access.Administrator,
-		apiv1.Nodes_ResumeNode_FullMethodName: access.Administrator,
-
-		// Whoever adds, configures and deletes ports.
-		apiv1.Dialogues_Dialogue_FullMethodName: access.Administrator,
-
-		// What a command of the session needs, session and monitor check.
-		apiv1.Xcv_Session_FullMethodName: access.User,
-	}
 }

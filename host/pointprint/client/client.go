@@ -191,3 +191,6 @@ func (p Policy) allowed(server string) error {
 
 // codeBlocked is ERROR_REMOTE_PRINT_CONNECTIONS_BLOCKED.
 const codeBlocked spoolerr.Code = 1936
+
+// Dir is the driver directory.
+func (c *Client) Dir() string { return c.cfg.Tree.Dir() }

@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -43,7 +45,7 @@ func (c *Client) Add(ctx context.Context, name Name, addresses []string, w Watch
 		c.event(eventlog.ConnectionFailed, eventlog.Warning, name, "not made: %s", err)
 		return Connection{}, t.all(), spoolerr.Wrap(s.undo(ctx, err), "connection %s was not made", name)
 	}
-	c.event(eventlog.ConnectionAdded, eventlog.Info, name, "made; server %s", s.remote.says())
+	c.event(eventlog.ConnectionAdded, eventlog.Info, name, "made; its server is at %s", strings.Join(con.Addresses, ", "))
 	c.watchSoon()
 	return *s.con, t.all(), nil
 }
@@ -61,11 +63,11 @@ func (c *Client) begin(name Name, addresses []string) (*Connection, error) {
 	if len(addresses) == 0 {
 		return nil, spoolerr.New(spoolerr.Invalid, 0, "no address of server %s is given; use --server HOST:PORT", spool.Quote(name.Server))
 	}
-	return &Connection{Name: name, State: Connecting, Addresses: slices.Clone(addresses), Added: c.cfg.Now()}, nil
+	return &Connection{Name: name, Spooler: name.Server, State: Connecting, Addresses: slices.Clone(addresses), Added: c.cfg.Now()}, nil
 }
 
 func (c *Client) session(con, before *Connection, t *trace) *session {
-	s := &session{c: c, con: con, before: before, trace: t, remote: c.remote(con.Name, con.Addresses, con.Identity)}
+	s := &session{c: c, con: con, before: before, trace: t, remote: c.remote(con)}
 	s.progress.watcher = t.watcher
 	return s
 }
@@ -103,12 +105,22 @@ func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
 // openPrinter connects to the server and makes sure of the printer (step 2).
 func (s *session) openPrinter(ctx context.Context) error {
 	err := s.ping(ctx)
+	if s.before == nil && errors.Is(err, spoolerr.CodeNotFound) {
+		s.remote.spooler = "" // no cluster spooler has the name: it is that of a host
+		err = s.ping(ctx)
+	}
+	if errors.Is(err, codeIdentity) {
+		s.c.event(eventlog.ServerRefused, eventlog.Error, s.con.Name, "%s", err)
+	}
 	s.trace.add(2, outcome(err), "OpenPrinter(%s)", quoted(s.con.Name.String()))
 	if err != nil {
 		return err
 	}
-	if s.con.Identity = s.remote.known(); s.before == nil && s.con.Identity != "" {
-		s.c.event(eventlog.ServerPinned, eventlog.Info, s.con.Name, "the server's identity was pinned: %s", s.con.Identity)
+	s.con.Identities, s.con.Spooler = s.remote.known(), s.remote.spooler
+	for address, identity := range s.con.Identities {
+		if s.before == nil || s.before.Identities[address] != identity {
+			s.c.event(eventlog.ServerPinned, eventlog.Info, s.con.Name, "the identity of the server at %s was pinned: %s", address, identity)
+		}
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (f *forwarder) server() (*remote, error) {
 		return nil, err
 	}
 	if f.remote == nil {
-		f.remote = f.c.remote(con.Name, con.Addresses, con.Identity)
+		f.remote = f.c.remote(&con)
 	}
 	return f.remote, nil
 }

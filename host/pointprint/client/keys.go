@@ -121,7 +121,7 @@ func (e *enumeration) read(ctx context.Context, path string) error {
 	k := printerKey{path: path}
 	err := e.s.remote.do(ctx, func(ctx context.Context, l *link) error {
 		r, err := l.data.EnumPrinterDataEx(ctx, &apiv1.EnumPrinterDataExRequest{
-			Spooler: e.s.remote.to(), Printer: e.s.con.Name.Printer, Key: path, ClientInfo: e.s.clientInfo(),
+			Spooler: e.s.remote.to(), Printer: e.s.con.Name.Printer, Key: path, ServerName: e.s.con.Name.Server, ClientInfo: e.s.clientInfo(),
 		})
 		if err != nil {
 			return err

@@ -31,9 +31,12 @@ type Connection struct {
 	State State `json:"state"`
 	// Addresses are those of the server, in the order in which they are tried.
 	Addresses []string `json:"addresses"`
-	// Identity is the server's, as it was pinned at the first connection; empty where the way
-	// to the server proves it otherwise (this machine's own sockets).
-	Identity string `json:"identity,omitempty"`
+	// Spooler is the one of the server that has the printer: a cluster spooler of the server's
+	// name, or empty for the node's own.
+	Spooler string `json:"spooler,omitempty"`
+	// Identities are those of the addresses, as they were pinned at the first connection. An
+	// address has none where the way to it proves it otherwise (this machine's own sockets).
+	Identities map[string]string `json:"identities,omitempty"`
 	// ChangeID is the printer's when it was last read.
 	ChangeID uint32 `json:"change_id"`
 	// Driver is the printer's; its name is empty if the server has none for this system.

@@ -1,9 +1,11 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -30,13 +32,14 @@ type Dialer func(ctx context.Context, server, address, pinned string) (l Link, i
 type remote struct {
 	dial      Dialer
 	name      Name
+	spooler   string
 	addresses []string
 	call      time.Duration
 
-	mu       sync.Mutex
-	identity string
-	at       int // of addresses
-	link     *link
+	mu         sync.Mutex
+	identities map[string]string // by address
+	at         int               // of addresses
+	link       *link
 }
 
 // link is a Link with the services of the API.
@@ -49,12 +52,16 @@ type link struct {
 	jobs     apiv1.JobsClient
 }
 
-func (c *Client) remote(n Name, addresses []string, identity string) *remote {
-	return &remote{dial: c.cfg.Dial, name: n, addresses: addresses, identity: identity, call: c.cfg.Call}
+func (c *Client) remote(con *Connection) *remote {
+	identities := make(map[string]string)
+	maps.Copy(identities, con.Identities)
+	return &remote{
+		dial: c.cfg.Dial, name: con.Name, spooler: con.Spooler, addresses: con.Addresses, identities: identities, call: c.cfg.Call,
+	}
 }
 
-// to gives the request's spooler: the server that the client knows by this name.
-func (r *remote) to() string { return r.name.Server }
+// to gives the spooler that requests name.
+func (r *remote) to() string { return r.spooler }
 
 // do makes a call within its deadline, at the other addresses too if one does not answer.
 func (r *remote) do(ctx context.Context, fn func(ctx context.Context, l *link) error) error {
@@ -94,7 +101,8 @@ func passing(err error) bool {
 // open gives the link to the current address.
 func (r *remote) open(ctx context.Context) (*link, error) {
 	r.mu.Lock()
-	l, address, pinned := r.link, r.addresses[r.at], r.identity
+	l, address := r.link, r.addresses[r.at]
+	pinned, downgrade := r.identities[address], len(r.identities) > 0
 	r.mu.Unlock()
 	if l != nil {
 		return l, nil
@@ -105,11 +113,11 @@ func (r *remote) open(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, spoolerr.Wrap(err, "server %s at %s", spool.Quote(r.name.Server), address)
 	}
-	if pinned != "" && identity != pinned {
+	if identity != pinned && (pinned != "" || identity == "" && downgrade) {
 		_ = made.Close()
-		return nil, spoolerr.New(spoolerr.Denied, 0,
-			"server %s at %s is not the one of the first connection (%s, and not %s); if it was set up anew, delete the connection and add it again",
-			spool.Quote(r.name.Server), address, identity, pinned)
+		return nil, spoolerr.New(spoolerr.Denied, codeIdentity,
+			"server %s at %s is not the one of the first connection: it has the identity %s, and had %s; if it was set up anew, delete the connection and add it again",
+			spool.Quote(r.name.Server), address, cmp.Or(identity, "none"), cmp.Or(pinned, "one"))
 	}
 	l = &link{
 		Link: made, printers: apiv1.NewPrintersClient(made), data: apiv1.NewPrinterDataClient(made), drivers: apiv1.NewDriversClient(made),
@@ -117,7 +125,9 @@ func (r *remote) open(ctx context.Context) (*link, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.link, r.identity = l, identity
+	if r.link = l; identity != "" {
+		r.identities[address] = identity
+	}
 	return l, nil
 }
 
@@ -146,20 +156,18 @@ func (r *remote) Close() error {
 	return err
 }
 
-// known gives the identity that the server has shown.
-func (r *remote) known() string {
+// known gives the identities that the server has shown, by address.
+func (r *remote) known() map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.identity
+	if len(r.identities) == 0 {
+		return nil
+	}
+	return maps.Clone(r.identities)
 }
 
-// says names the server and what is known of it, for events.
-func (r *remote) says() string {
-	if id := r.known(); id != "" {
-		return r.name.Server + " (" + id + ")"
-	}
-	return r.name.Server
-}
+// codeIdentity is ERROR_TRUST_FAILURE.
+const codeIdentity spoolerr.Code = 1790
 
 // ended says that a stream came to its end.
 func ended(err error) bool { return errors.Is(err, io.EOF) }

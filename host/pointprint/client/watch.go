@@ -179,7 +179,7 @@ func (c *Client) watch(ctx context.Context, con Connection) error {
 	if err := c.cfg.Policy.allowed(con.Name.Server); err != nil {
 		return c.noteTrouble(ctx, con.Name, err)
 	}
-	r := c.remote(con.Name, con.Addresses, con.Identity)
+	r := c.remote(&con)
 	defer func() { _ = r.Close() }()
 	// Deleted connections are noticed within a poll, and their watches ended.
 	ctx, cancel := context.WithTimeout(ctx, max(c.cfg.Poll, time.Second))

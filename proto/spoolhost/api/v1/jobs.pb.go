@@ -49,7 +49,9 @@ type Job struct {
 	MayHavePrinted bool `protobuf:"varint,17,opt,name=may_have_printed,json=mayHavePrinted,proto3" json:"may_have_printed,omitempty"`
 	// What the host knows the document by again: the name of a hash, a colon, and its sum in hex, such as
 	// "xxh64:0123456789abcdef" (what xxhsum prints).
-	Digest        string `protobuf:"bytes,18,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest string `protobuf:"bytes,18,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The jobs of other hosts that its documents have become, at the printer of a connection.
+	Forwarded     []*ForwardedJob `protobuf:"bytes,19,rep,name=forwarded,proto3" json:"forwarded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,6 +212,84 @@ func (x *Job) GetDigest() string {
 	return ""
 }
 
+func (x *Job) GetForwarded() []*ForwardedJob {
+	if x != nil {
+		return x.Forwarded
+	}
+	return nil
+}
+
+type ForwardedJob struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// \\SERVER\PRINTER.
+	Printer string `protobuf:"bytes,1,opt,name=printer,proto3" json:"printer,omitempty"`
+	Id      uint64 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The job there, as GetJob found it just now; not set elsewhere, and if the server could not be asked.
+	Job *Job `protobuf:"bytes,3,opt,name=job,proto3" json:"job,omitempty"`
+	// Why it could not.
+	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForwardedJob) Reset() {
+	*x = ForwardedJob{}
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForwardedJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForwardedJob) ProtoMessage() {}
+
+func (x *ForwardedJob) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForwardedJob.ProtoReflect.Descriptor instead.
+func (*ForwardedJob) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ForwardedJob) GetPrinter() string {
+	if x != nil {
+		return x.Printer
+	}
+	return ""
+}
+
+func (x *ForwardedJob) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ForwardedJob) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *ForwardedJob) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type Attempt struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Number      uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -233,7 +313,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -245,7 +325,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -258,7 +338,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{1}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Attempt) GetNumber() uint32 {
@@ -352,7 +432,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -364,7 +444,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -377,7 +457,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{2}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SubmitJobRequest) GetPart() isSubmitJobRequest_Part {
@@ -461,7 +541,7 @@ type SubmitHeader struct {
 
 func (x *SubmitHeader) Reset() {
 	*x = SubmitHeader{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +553,7 @@ func (x *SubmitHeader) String() string {
 func (*SubmitHeader) ProtoMessage() {}
 
 func (x *SubmitHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +566,7 @@ func (x *SubmitHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitHeader.ProtoReflect.Descriptor instead.
 func (*SubmitHeader) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{3}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SubmitHeader) GetSpooler() string {
@@ -569,7 +649,7 @@ type SubmitEnd struct {
 
 func (x *SubmitEnd) Reset() {
 	*x = SubmitEnd{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +661,7 @@ func (x *SubmitEnd) String() string {
 func (*SubmitEnd) ProtoMessage() {}
 
 func (x *SubmitEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +674,7 @@ func (x *SubmitEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitEnd.ProtoReflect.Descriptor instead.
 func (*SubmitEnd) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{4}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SubmitEnd) GetSize() uint64 {
@@ -613,7 +693,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +705,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +718,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{5}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SubmitJobResponse) GetJob() *Job {
@@ -661,7 +741,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +753,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +766,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{6}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListJobsRequest) GetSpooler() string {
@@ -719,7 +799,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +811,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +824,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{7}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -764,7 +844,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +856,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +869,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{8}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetJobRequest) GetSpooler() string {
@@ -815,7 +895,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +907,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[9]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +920,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{9}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -860,7 +940,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +952,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[10]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +965,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{10}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchJobRequest) GetSpooler() string {
@@ -911,7 +991,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -923,7 +1003,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[11]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -936,7 +1016,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{11}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchJobResponse) GetJob() *Job {
@@ -956,7 +1036,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[12]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1048,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[12]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1061,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{12}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CancelJobRequest) GetSpooler() string {
@@ -1007,7 +1087,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[13]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1019,7 +1099,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[13]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1032,7 +1112,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{13}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -1052,7 +1132,7 @@ type HoldJobRequest struct {
 
 func (x *HoldJobRequest) Reset() {
 	*x = HoldJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[14]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1144,7 @@ func (x *HoldJobRequest) String() string {
 func (*HoldJobRequest) ProtoMessage() {}
 
 func (x *HoldJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[14]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1157,7 @@ func (x *HoldJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldJobRequest.ProtoReflect.Descriptor instead.
 func (*HoldJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{14}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HoldJobRequest) GetSpooler() string {
@@ -1103,7 +1183,7 @@ type HoldJobResponse struct {
 
 func (x *HoldJobResponse) Reset() {
 	*x = HoldJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[15]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1195,7 @@ func (x *HoldJobResponse) String() string {
 func (*HoldJobResponse) ProtoMessage() {}
 
 func (x *HoldJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[15]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1208,7 @@ func (x *HoldJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldJobResponse.ProtoReflect.Descriptor instead.
 func (*HoldJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{15}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HoldJobResponse) GetJob() *Job {
@@ -1148,7 +1228,7 @@ type ReleaseJobRequest struct {
 
 func (x *ReleaseJobRequest) Reset() {
 	*x = ReleaseJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[16]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1160,7 +1240,7 @@ func (x *ReleaseJobRequest) String() string {
 func (*ReleaseJobRequest) ProtoMessage() {}
 
 func (x *ReleaseJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[16]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1173,7 +1253,7 @@ func (x *ReleaseJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseJobRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{16}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReleaseJobRequest) GetSpooler() string {
@@ -1199,7 +1279,7 @@ type ReleaseJobResponse struct {
 
 func (x *ReleaseJobResponse) Reset() {
 	*x = ReleaseJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[17]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1291,7 @@ func (x *ReleaseJobResponse) String() string {
 func (*ReleaseJobResponse) ProtoMessage() {}
 
 func (x *ReleaseJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[17]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1304,7 @@ func (x *ReleaseJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseJobResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{17}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReleaseJobResponse) GetJob() *Job {
@@ -1244,7 +1324,7 @@ type RestartJobRequest struct {
 
 func (x *RestartJobRequest) Reset() {
 	*x = RestartJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[18]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1336,7 @@ func (x *RestartJobRequest) String() string {
 func (*RestartJobRequest) ProtoMessage() {}
 
 func (x *RestartJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[18]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1349,7 @@ func (x *RestartJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartJobRequest.ProtoReflect.Descriptor instead.
 func (*RestartJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{18}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RestartJobRequest) GetSpooler() string {
@@ -1295,7 +1375,7 @@ type RestartJobResponse struct {
 
 func (x *RestartJobResponse) Reset() {
 	*x = RestartJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[19]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1387,7 @@ func (x *RestartJobResponse) String() string {
 func (*RestartJobResponse) ProtoMessage() {}
 
 func (x *RestartJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[19]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1400,7 @@ func (x *RestartJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartJobResponse.ProtoReflect.Descriptor instead.
 func (*RestartJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{19}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RestartJobResponse) GetJob() *Job {
@@ -1341,7 +1421,7 @@ type MoveJobRequest struct {
 
 func (x *MoveJobRequest) Reset() {
 	*x = MoveJobRequest{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[20]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1353,7 +1433,7 @@ func (x *MoveJobRequest) String() string {
 func (*MoveJobRequest) ProtoMessage() {}
 
 func (x *MoveJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[20]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1366,7 +1446,7 @@ func (x *MoveJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveJobRequest.ProtoReflect.Descriptor instead.
 func (*MoveJobRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{20}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *MoveJobRequest) GetSpooler() string {
@@ -1399,7 +1479,7 @@ type MoveJobResponse struct {
 
 func (x *MoveJobResponse) Reset() {
 	*x = MoveJobResponse{}
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[21]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1491,7 @@ func (x *MoveJobResponse) String() string {
 func (*MoveJobResponse) ProtoMessage() {}
 
 func (x *MoveJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[21]
+	mi := &file_spoolhost_api_v1_jobs_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1504,7 @@ func (x *MoveJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveJobResponse.ProtoReflect.Descriptor instead.
 func (*MoveJobResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{21}
+	return file_spoolhost_api_v1_jobs_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MoveJobResponse) GetJob() *Job {
@@ -1438,7 +1518,7 @@ var File_spoolhost_api_v1_jobs_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\n" +
-	"\x1bspoolhost/api/v1/jobs.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x04\n" +
+	"\x1bspoolhost/api/v1/jobs.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x04\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x18\n" +
@@ -1460,7 +1540,13 @@ const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\bended_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x125\n" +
 	"\battempts\x18\x10 \x03(\v2\x19.spoolhost.api.v1.AttemptR\battempts\x12(\n" +
 	"\x10may_have_printed\x18\x11 \x01(\bR\x0emayHavePrinted\x12\x16\n" +
-	"\x06digest\x18\x12 \x01(\tR\x06digest\"\xde\x02\n" +
+	"\x06digest\x18\x12 \x01(\tR\x06digest\x12<\n" +
+	"\tforwarded\x18\x13 \x03(\v2\x1e.spoolhost.api.v1.ForwardedJobR\tforwarded\"{\n" +
+	"\fForwardedJob\x12\x18\n" +
+	"\aprinter\x18\x01 \x01(\tR\aprinter\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x04R\x02id\x12'\n" +
+	"\x03job\x18\x03 \x01(\v2\x15.spoolhost.api.v1.JobR\x03job\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"\xde\x02\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\tR\x04port\x12\x18\n" +
@@ -1567,72 +1653,75 @@ func file_spoolhost_api_v1_jobs_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_jobs_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_spoolhost_api_v1_jobs_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_spoolhost_api_v1_jobs_proto_goTypes = []any{
 	(*Job)(nil),                   // 0: spoolhost.api.v1.Job
-	(*Attempt)(nil),               // 1: spoolhost.api.v1.Attempt
-	(*SubmitJobRequest)(nil),      // 2: spoolhost.api.v1.SubmitJobRequest
-	(*SubmitHeader)(nil),          // 3: spoolhost.api.v1.SubmitHeader
-	(*SubmitEnd)(nil),             // 4: spoolhost.api.v1.SubmitEnd
-	(*SubmitJobResponse)(nil),     // 5: spoolhost.api.v1.SubmitJobResponse
-	(*ListJobsRequest)(nil),       // 6: spoolhost.api.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 7: spoolhost.api.v1.ListJobsResponse
-	(*GetJobRequest)(nil),         // 8: spoolhost.api.v1.GetJobRequest
-	(*GetJobResponse)(nil),        // 9: spoolhost.api.v1.GetJobResponse
-	(*WatchJobRequest)(nil),       // 10: spoolhost.api.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),      // 11: spoolhost.api.v1.WatchJobResponse
-	(*CancelJobRequest)(nil),      // 12: spoolhost.api.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),     // 13: spoolhost.api.v1.CancelJobResponse
-	(*HoldJobRequest)(nil),        // 14: spoolhost.api.v1.HoldJobRequest
-	(*HoldJobResponse)(nil),       // 15: spoolhost.api.v1.HoldJobResponse
-	(*ReleaseJobRequest)(nil),     // 16: spoolhost.api.v1.ReleaseJobRequest
-	(*ReleaseJobResponse)(nil),    // 17: spoolhost.api.v1.ReleaseJobResponse
-	(*RestartJobRequest)(nil),     // 18: spoolhost.api.v1.RestartJobRequest
-	(*RestartJobResponse)(nil),    // 19: spoolhost.api.v1.RestartJobResponse
-	(*MoveJobRequest)(nil),        // 20: spoolhost.api.v1.MoveJobRequest
-	(*MoveJobResponse)(nil),       // 21: spoolhost.api.v1.MoveJobResponse
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*ForwardedJob)(nil),          // 1: spoolhost.api.v1.ForwardedJob
+	(*Attempt)(nil),               // 2: spoolhost.api.v1.Attempt
+	(*SubmitJobRequest)(nil),      // 3: spoolhost.api.v1.SubmitJobRequest
+	(*SubmitHeader)(nil),          // 4: spoolhost.api.v1.SubmitHeader
+	(*SubmitEnd)(nil),             // 5: spoolhost.api.v1.SubmitEnd
+	(*SubmitJobResponse)(nil),     // 6: spoolhost.api.v1.SubmitJobResponse
+	(*ListJobsRequest)(nil),       // 7: spoolhost.api.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 8: spoolhost.api.v1.ListJobsResponse
+	(*GetJobRequest)(nil),         // 9: spoolhost.api.v1.GetJobRequest
+	(*GetJobResponse)(nil),        // 10: spoolhost.api.v1.GetJobResponse
+	(*WatchJobRequest)(nil),       // 11: spoolhost.api.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),      // 12: spoolhost.api.v1.WatchJobResponse
+	(*CancelJobRequest)(nil),      // 13: spoolhost.api.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),     // 14: spoolhost.api.v1.CancelJobResponse
+	(*HoldJobRequest)(nil),        // 15: spoolhost.api.v1.HoldJobRequest
+	(*HoldJobResponse)(nil),       // 16: spoolhost.api.v1.HoldJobResponse
+	(*ReleaseJobRequest)(nil),     // 17: spoolhost.api.v1.ReleaseJobRequest
+	(*ReleaseJobResponse)(nil),    // 18: spoolhost.api.v1.ReleaseJobResponse
+	(*RestartJobRequest)(nil),     // 19: spoolhost.api.v1.RestartJobRequest
+	(*RestartJobResponse)(nil),    // 20: spoolhost.api.v1.RestartJobResponse
+	(*MoveJobRequest)(nil),        // 21: spoolhost.api.v1.MoveJobRequest
+	(*MoveJobResponse)(nil),       // 22: spoolhost.api.v1.MoveJobResponse
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_jobs_proto_depIdxs = []int32{
-	22, // 0: spoolhost.api.v1.Job.submitted_at:type_name -> google.protobuf.Timestamp
-	22, // 1: spoolhost.api.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
-	1,  // 2: spoolhost.api.v1.Job.attempts:type_name -> spoolhost.api.v1.Attempt
-	22, // 3: spoolhost.api.v1.Attempt.started_at:type_name -> google.protobuf.Timestamp
-	22, // 4: spoolhost.api.v1.Attempt.ended_at:type_name -> google.protobuf.Timestamp
-	3,  // 5: spoolhost.api.v1.SubmitJobRequest.header:type_name -> spoolhost.api.v1.SubmitHeader
-	4,  // 6: spoolhost.api.v1.SubmitJobRequest.end:type_name -> spoolhost.api.v1.SubmitEnd
-	0,  // 7: spoolhost.api.v1.SubmitJobResponse.job:type_name -> spoolhost.api.v1.Job
-	0,  // 8: spoolhost.api.v1.ListJobsResponse.jobs:type_name -> spoolhost.api.v1.Job
-	0,  // 9: spoolhost.api.v1.GetJobResponse.job:type_name -> spoolhost.api.v1.Job
-	0,  // 10: spoolhost.api.v1.WatchJobResponse.job:type_name -> spoolhost.api.v1.Job
-	0,  // 11: spoolhost.api.v1.CancelJobResponse.job:type_name -> spoolhost.api.v1.Job
-	0,  // 12: spoolhost.api.v1.HoldJobResponse.job:type_name -> spoolhost.api.v1.Job
-	0,  // 13: spoolhost.api.v1.ReleaseJobResponse.job:type_name -> spoolhost.api.v1.Job
-	0,  // 14: spoolhost.api.v1.RestartJobResponse.job:type_name -> spoolhost.api.v1.Job
-	0,  // 15: spoolhost.api.v1.MoveJobResponse.job:type_name -> spoolhost.api.v1.Job
-	2,  // 16: spoolhost.api.v1.Jobs.SubmitJob:input_type -> spoolhost.api.v1.SubmitJobRequest
-	6,  // 17: spoolhost.api.v1.Jobs.ListJobs:input_type -> spoolhost.api.v1.ListJobsRequest
-	8,  // 18: spoolhost.api.v1.Jobs.GetJob:input_type -> spoolhost.api.v1.GetJobRequest
-	10, // 19: spoolhost.api.v1.Jobs.WatchJob:input_type -> spoolhost.api.v1.WatchJobRequest
-	12, // 20: spoolhost.api.v1.Jobs.CancelJob:input_type -> spoolhost.api.v1.CancelJobRequest
-	14, // 21: spoolhost.api.v1.Jobs.HoldJob:input_type -> spoolhost.api.v1.HoldJobRequest
-	16, // 22: spoolhost.api.v1.Jobs.ReleaseJob:input_type -> spoolhost.api.v1.ReleaseJobRequest
-	18, // 23: spoolhost.api.v1.Jobs.RestartJob:input_type -> spoolhost.api.v1.RestartJobRequest
-	20, // 24: spoolhost.api.v1.Jobs.MoveJob:input_type -> spoolhost.api.v1.MoveJobRequest
-	5,  // 25: spoolhost.api.v1.Jobs.SubmitJob:output_type -> spoolhost.api.v1.SubmitJobResponse
-	7,  // 26: spoolhost.api.v1.Jobs.ListJobs:output_type -> spoolhost.api.v1.ListJobsResponse
-	9,  // 27: spoolhost.api.v1.Jobs.GetJob:output_type -> spoolhost.api.v1.GetJobResponse
-	11, // 28: spoolhost.api.v1.Jobs.WatchJob:output_type -> spoolhost.api.v1.WatchJobResponse
-	13, // 29: spoolhost.api.v1.Jobs.CancelJob:output_type -> spoolhost.api.v1.CancelJobResponse
-	15, // 30: spoolhost.api.v1.Jobs.HoldJob:output_type -> spoolhost.api.v1.HoldJobResponse
-	17, // 31: spoolhost.api.v1.Jobs.ReleaseJob:output_type -> spoolhost.api.v1.ReleaseJobResponse
-	19, // 32: spoolhost.api.v1.Jobs.RestartJob:output_type -> spoolhost.api.v1.RestartJobResponse
-	21, // 33: spoolhost.api.v1.Jobs.MoveJob:output_type -> spoolhost.api.v1.MoveJobResponse
-	25, // [25:34] is the sub-list for method output_type
-	16, // [16:25] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	23, // 0: spoolhost.api.v1.Job.submitted_at:type_name -> google.protobuf.Timestamp
+	23, // 1: spoolhost.api.v1.Job.ended_at:type_name -> google.protobuf.Timestamp
+	2,  // 2: spoolhost.api.v1.Job.attempts:type_name -> spoolhost.api.v1.Attempt
+	1,  // 3: spoolhost.api.v1.Job.forwarded:type_name -> spoolhost.api.v1.ForwardedJob
+	0,  // 4: spoolhost.api.v1.ForwardedJob.job:type_name -> spoolhost.api.v1.Job
+	23, // 5: spoolhost.api.v1.Attempt.started_at:type_name -> google.protobuf.Timestamp
+	23, // 6: spoolhost.api.v1.Attempt.ended_at:type_name -> google.protobuf.Timestamp
+	4,  // 7: spoolhost.api.v1.SubmitJobRequest.header:type_name -> spoolhost.api.v1.SubmitHeader
+	5,  // 8: spoolhost.api.v1.SubmitJobRequest.end:type_name -> spoolhost.api.v1.SubmitEnd
+	0,  // 9: spoolhost.api.v1.SubmitJobResponse.job:type_name -> spoolhost.api.v1.Job
+	0,  // 10: spoolhost.api.v1.ListJobsResponse.jobs:type_name -> spoolhost.api.v1.Job
+	0,  // 11: spoolhost.api.v1.GetJobResponse.job:type_name -> spoolhost.api.v1.Job
+	0,  // 12: spoolhost.api.v1.WatchJobResponse.job:type_name -> spoolhost.api.v1.Job
+	0,  // 13: spoolhost.api.v1.CancelJobResponse.job:type_name -> spoolhost.api.v1.Job
+	0,  // 14: spoolhost.api.v1.HoldJobResponse.job:type_name -> spoolhost.api.v1.Job
+	0,  // 15: spoolhost.api.v1.ReleaseJobResponse.job:type_name -> spoolhost.api.v1.Job
+	0,  // 16: spoolhost.api.v1.RestartJobResponse.job:type_name -> spoolhost.api.v1.Job
+	0,  // 17: spoolhost.api.v1.MoveJobResponse.job:type_name -> spoolhost.api.v1.Job
+	3,  // 18: spoolhost.api.v1.Jobs.SubmitJob:input_type -> spoolhost.api.v1.SubmitJobRequest
+	7,  // 19: spoolhost.api.v1.Jobs.ListJobs:input_type -> spoolhost.api.v1.ListJobsRequest
+	9,  // 20: spoolhost.api.v1.Jobs.GetJob:input_type -> spoolhost.api.v1.GetJobRequest
+	11, // 21: spoolhost.api.v1.Jobs.WatchJob:input_type -> spoolhost.api.v1.WatchJobRequest
+	13, // 22: spoolhost.api.v1.Jobs.CancelJob:input_type -> spoolhost.api.v1.CancelJobRequest
+	15, // 23: spoolhost.api.v1.Jobs.HoldJob:input_type -> spoolhost.api.v1.HoldJobRequest
+	17, // 24: spoolhost.api.v1.Jobs.ReleaseJob:input_type -> spoolhost.api.v1.ReleaseJobRequest
+	19, // 25: spoolhost.api.v1.Jobs.RestartJob:input_type -> spoolhost.api.v1.RestartJobRequest
+	21, // 26: spoolhost.api.v1.Jobs.MoveJob:input_type -> spoolhost.api.v1.MoveJobRequest
+	6,  // 27: spoolhost.api.v1.Jobs.SubmitJob:output_type -> spoolhost.api.v1.SubmitJobResponse
+	8,  // 28: spoolhost.api.v1.Jobs.ListJobs:output_type -> spoolhost.api.v1.ListJobsResponse
+	10, // 29: spoolhost.api.v1.Jobs.GetJob:output_type -> spoolhost.api.v1.GetJobResponse
+	12, // 30: spoolhost.api.v1.Jobs.WatchJob:output_type -> spoolhost.api.v1.WatchJobResponse
+	14, // 31: spoolhost.api.v1.Jobs.CancelJob:output_type -> spoolhost.api.v1.CancelJobResponse
+	16, // 32: spoolhost.api.v1.Jobs.HoldJob:output_type -> spoolhost.api.v1.HoldJobResponse
+	18, // 33: spoolhost.api.v1.Jobs.ReleaseJob:output_type -> spoolhost.api.v1.ReleaseJobResponse
+	20, // 34: spoolhost.api.v1.Jobs.RestartJob:output_type -> spoolhost.api.v1.RestartJobResponse
+	22, // 35: spoolhost.api.v1.Jobs.MoveJob:output_type -> spoolhost.api.v1.MoveJobResponse
+	27, // [27:36] is the sub-list for method output_type
+	18, // [18:27] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_jobs_proto_init() }
@@ -1640,7 +1729,7 @@ func file_spoolhost_api_v1_jobs_proto_init() {
 	if File_spoolhost_api_v1_jobs_proto != nil {
 		return
 	}
-	file_spoolhost_api_v1_jobs_proto_msgTypes[2].OneofWrappers = []any{
+	file_spoolhost_api_v1_jobs_proto_msgTypes[3].OneofWrappers = []any{
 		(*SubmitJobRequest_Header)(nil),
 		(*SubmitJobRequest_Chunk)(nil),
 		(*SubmitJobRequest_End)(nil),
@@ -1651,7 +1740,7 @@ func file_spoolhost_api_v1_jobs_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_jobs_proto_rawDesc), len(file_spoolhost_api_v1_jobs_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -3,9 +3,11 @@ package monitortest
 import (
 	"context"
 	"os"
+	"slices"
 
 	"google.golang.org/grpc"
 
+	"github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
@@ -48,3 +50,29 @@ func (s Subject) Start(ctx context.Context, services func() *grpc.Server) (*Modu
 
 // Name is the executable's path, or empty for a module in this process.
 func (s Subject) Name() string { return s.name }
+
+// Own is what a module of another kind is told of its own registry key, and what the kit saw
+// of it.
+type Own struct {
+	Token string
+	Root  uint64
+	// Strays tells of calls with a token or a key that was never given.
+	Strays func() []string
+}
+
+// StartWith is Start for a module that keeps something: MONITORREG with one root key, and
+// what register adds.
+func (s Subject) StartWith(ctx context.Context, key registry.Key, register func(grpc.ServiceRegistrar)) (*Module, Own, error) {
+	const token = "the token of the module's own key"
+	host := newHostServices()
+	own := Own{Token: token, Root: host.serve(token, "", key).root, Strays: func() (list []string) {
+		host.look(func() { list = slices.Clone(host.strays) })
+		return list
+	}}
+	m, err := s.Start(ctx, func() *grpc.Server {
+		server := host.server()
+		register(server)
+		return server
+	})
+	return m, own, err
+}

@@ -12,19 +12,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spoolhost/spoolhost/sdk/monitortest"
+	"github.com/spoolhost/spoolhost/sdk/pointprinttest"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
-const verifyLong = `Check a port monitor, in any language, against the contract: start it as a host does, and try
+const verifyLong = `Check a module, in any language, against the contract: start it as a host does, and try
 it rule by rule. No host is needed, and none of what is installed is touched.
 
-The kit must be able to add a port. Each --set gives one setting of it, as "port add" would;
+Of a port monitor the kit must be able to add a port. Each --set gives one setting of it, as "port add" would;
 in them, and in --name, placeholders are replaced anew for each port:
 
     {{sink}}, {{sink.host}}, {{sink.port}}   a TCP printer of the kit's
     {{file}}                                 a file that does not exist yet
     {{dir}}                                  an empty directory
     {{n}}                                    a number
+
+A Point and Print module and a driver's event module are known by what they say of
+themselves, and need no settings: the kit has a printer with a colour profile for them.
 
 A user interface is checked together with the monitor that it is for, which --monitor names,
 with its arguments in --monitor-arg; then each --set answers a field.
@@ -43,11 +48,12 @@ func newModuleVerifyCommand(opts *options) *cobra.Command {
 	var server serverModule
 	list := false
 	cmd := &cobra.Command{
-		Use: "verify PATH [--set KEY=VALUE]... [-- ARGUMENT...]", Short: "Check a monitor, or its user interface, against the contract",
+		Use: "verify PATH [--set KEY=VALUE]... [-- ARGUMENT...]", Short: "Check a module against the contract of its kind",
 		Long: verifyLong,
 		Example: `  spoolhost module verify ./acme --set address={{sink}}
   spoolhost module verify ./acme --set address={{sink}} --only document.data --only device.slow
   spoolhost module verify ./acme-ui --monitor ./acme --set address=10.0.0.5
+  spoolhost module verify ./acme-color
   spoolhost module verify --list
   spoolhost module verify "$(command -v node)" --set address={{sink}} -o json -- monitor.js`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -66,11 +72,14 @@ func newModuleVerifyCommand(opts *options) *cobra.Command {
 			if server.path != "" {
 				return verifyUI(cmd, newOutput(cmd, opts), args, server, kit)
 			}
-			if err := checkRuleNames(kit.Only); err != nil {
-				return err
-			}
 			if opts.bounded {
 				kit.Timeout = opts.timeout
+			}
+			if done, err := verifyNamed(cmd, newOutput(cmd, opts), args, kit); done {
+				return err
+			}
+			if err := checkRuleNames(kit.Only); err != nil {
+				return err
 			}
 			return verifyModule(cmd, newOutput(cmd, opts), args, kit)
 		},
@@ -90,10 +99,17 @@ func newModuleVerifyCommand(opts *options) *cobra.Command {
 }
 
 func ruleIDs() (ids []string) {
-	for _, r := range monitortest.Rules() {
-		ids = append(ids, r.ID)
+	for _, r := range allRules() {
+		if !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
 	}
 	return ids
+}
+
+// allRules are those of monitors, and of the kinds of pointprinttest.
+func allRules() []monitortest.Rule {
+	return slices.Concat(monitortest.Rules(), pointprinttest.Rules(wire.KindPointPrint), pointprinttest.Rules(wire.KindDriver))
 }
 
 func checkRuleNames(only []string) error {
@@ -108,10 +124,10 @@ func checkRuleNames(only []string) error {
 
 func listRules(o output) error {
 	if o.json {
-		return o.raw(json.Marshal(monitortest.Rules()))
+		return o.raw(json.Marshal(allRules()))
 	}
 	t := table{header: []string{"RULE", "WHAT HOLDS", "SOURCE"}}
-	for _, r := range monitortest.Rules() {
+	for _, r := range allRules() {
 		t.add(r.ID, r.Text, r.Source)
 	}
 	var b strings.Builder

@@ -66,6 +66,7 @@ func (h *Host) openCluster() error {
 	c.node, err = cluster.New(cluster.Config{
 		Name: by.Node, Address: by.Address, Version: h.cfg.Version, Store: by.Store, Leases: by.Leases, TTL: by.TTL,
 		Open: c.open, Wipe: c.wipe, Monitors: c.monitors, Events: h.events, Logger: h.cfg.Logger, Now: h.cfg.Now,
+		Guard: h.cfg.ClusterGuard,
 	})
 	h.cluster = c
 	return err
@@ -130,7 +131,7 @@ func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, d
 	return spooler.Config{
 		Name: name, Catalog: h.catalog, Registry: registry.New(s, registry.Options{}), Queue: queue, Documents: docs,
 		Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits, Retention: h.cfg.Retention,
-		RegistryLimit: h.cfg.RegistryLimit, Now: h.cfg.Now,
+		RegistryLimit: h.cfg.RegistryLimit, Guarded: c.node.Guarded, Now: h.cfg.Now,
 	}
 }
 

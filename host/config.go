@@ -55,6 +55,10 @@ type Config struct {
 	// Membership makes the host a node of a cluster; nil is none. LoadConfig leaves it alone.
 	Membership *Membership
 
+	// ClusterGuard is the command that runs cluster.ServeGuard, such as the program itself with
+	// cluster.GuardArg; empty is none. LoadConfig leaves it alone.
+	ClusterGuard []string
+
 	// Builtins are the monitors that come with the program. LoadConfig leaves them alone.
 	Builtins []catalog.Monitor
 	// BuiltinModules are the modules that come with it and that others name.

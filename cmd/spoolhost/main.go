@@ -12,9 +12,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spoolhost/spoolhost/host/cluster"
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == cluster.GuardArg { // a host's own helper, not for people
+		if err := cluster.ServeGuard(os.Stdin); err != nil {
+			os.Exit(exitFailure)
+		}
+		return
+	}
 	ctx, stop := context.Background(), func() {}
 	if !isModule(os.Args[1:]) {
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)

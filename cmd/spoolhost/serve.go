@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spoolhost/spoolhost/host"
+	"github.com/spoolhost/spoolhost/host/cluster"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
@@ -100,7 +101,11 @@ func (f serveFlags) hostConfig(log io.Writer) (host.Config, error) {
 	}
 	cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: "spoolhost", Level: level, Output: log})
 	cfg.Version = wire.BuildVersion()
-	var err error
+	self, err := os.Executable()
+	if err != nil {
+		return cfg, spoolerr.As(err, spoolerr.Unavailable, "the program's own file")
+	}
+	cfg.ClusterGuard = []string{self, cluster.GuardArg}
 	if cfg.Builtins, err = builtins(cfg); err != nil {
 		return cfg, err
 	}

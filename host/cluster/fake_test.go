@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -21,6 +22,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == GuardArg {
+		_ = ServeGuard(os.Stdin)
+		os.Exit(0)
+	}
 	hosttest.ServeMonitor()
 	goleak.VerifyTestMain(m)
 }

@@ -80,13 +80,15 @@ func bootHosts(t testing.TB, count int, adjust func(n int, c *host.Config)) *hos
 func (h *hosts) boot(number int, endpoint, prefix string, adjust func(n int, c *host.Config)) {
 	h.Helper()
 	name := "n" + strconv.Itoa(number+1)
-	db, err := etcd.Open(context.Background(), etcdtest.Client(h, endpoint), etcd.Options{Prefix: prefix, Writer: name})
-	h.ok(err)
+	db := etcd.Open(etcdtest.Client(h, endpoint), etcd.Options{Prefix: prefix, Writer: name})
 	h.Cleanup(func() { _ = db.Close() })
 	socket := filepath.Join(h.dir, name+".api")
 	cfg := host.DefaultConfig()
 	cfg.Data, cfg.Listen = filepath.Join(h.dir, name), []string{"unix:" + socket}
 	cfg.Builtins = []catalog.Monitor{hosttest.Monitor(monitorName)}
+	if self, err := os.Executable(); err == nil {
+		cfg.ClusterGuard = []string{self, cluster.GuardArg}
+	}
 	cfg.Limits.Grace = 200 * time.Millisecond
 	cfg.Membership = &host.Membership{
 		Node: name, Address: socket, Store: db, Leases: db.Leases(), TTL: ttl, Shared: filepath.Join(h.dir, "shared"),

@@ -30,6 +30,8 @@ type tenancy struct {
 	// act carries out what the fence demands. killAll returns when nothing runs any more.
 	act  func(fenceAction)
 	warn func(text string, err error)
+	// guard ends the modules if this process cannot.
+	guard *Guard
 
 	mu      sync.Mutex
 	fence   fence
@@ -130,6 +132,9 @@ func (t *tenancy) step(e fenceEvent, now time.Duration) {
 	next, actions := fenceStep(t.fence, e, now)
 	t.fence = next
 	t.mu.Unlock()
+	if e.what == onGranted || e.what == onRenewed {
+		t.guard.Until(next.killAt() + next.margin()/3) // this process is to do it first
+	}
 	for _, a := range actions {
 		t.act(a)
 	}

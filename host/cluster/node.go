@@ -58,6 +58,9 @@ type Config struct {
 	Monitors func() map[string]string
 	Events   *eventlog.Log
 	Logger   hclog.Logger
+	// Guard is the command of the process that ends modules when this one cannot, see
+	// ServeGuard; empty is none.
+	Guard []string
 	// Clock is the monotonic clock; nil is the machine's.
 	Clock func() time.Duration
 	Now   func() time.Time
@@ -107,6 +110,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, posts: make(chan func(), 64), seen: make(chan struct{}), local: make(map[string]*local)}
 	n.tenancy = newTenancy(cfg.TTL, cfg.Leases, cfg.Clock)
+	n.tenancy.guard = NewGuard(cfg.Guard, n.warn)
 	n.tenancy.member, n.tenancy.act, n.tenancy.warn = n.member, n.fenced, n.warn
 	return n, nil
 }
@@ -123,6 +127,7 @@ func (n *Node) Run(ctx context.Context) error {
 		watch.Close()
 		helpers.Wait()
 		n.work.Wait()
+		n.tenancy.guard.Close()
 	}()
 	leased, leave := context.WithCancel(life)
 	defer leave()
@@ -198,6 +203,15 @@ func (n *Node) View() (View, <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.view, n.seen
+}
+
+// Guarded tells of a process group that works for a cluster spooler, and when it has ended.
+func (n *Node) Guarded(pid int, running bool) {
+	if running {
+		n.tenancy.guard.Add(pid)
+	} else {
+		n.tenancy.guard.Remove(pid)
+	}
 }
 
 // Name is the node's name.

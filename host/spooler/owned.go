@@ -51,6 +51,18 @@ func (s *Spooler) Kill(reason string) {
 	}
 }
 
+// guard tells of an instance's process, and of its end. Until then it has no open port.
+func (s *Spooler) guard(i *catalog.Instance) {
+	if s.cfg.Guarded == nil {
+		return
+	}
+	s.cfg.Guarded(i.Process.PID, true)
+	go func() { // it ends with the process
+		<-i.Released()
+		s.cfg.Guarded(i.Process.PID, false)
+	}()
+}
+
 // Came is told of jobs that another node has taken for a printer.
 func (s *Spooler) Came(printer string) { s.kick(printer) }
 

@@ -50,6 +50,9 @@ type Config struct {
 	// has their files. Nil: there are none.
 	NewLoader func(spooler string, hive *registry.Hive) *loader.Loader
 	Share     *share.Share
+	// Guarded, if not nil, is told of every process of a module before it can send anything,
+	// and when it has ended.
+	Guarded func(pid int, running bool)
 	// Watcher is told what happens, for figures; nil is nobody.
 	Watcher Watcher
 	Now     func() time.Time

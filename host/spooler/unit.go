@@ -203,6 +203,7 @@ func (s *Spooler) prepare(ctx context.Context, u *unit) (_ *prepared, retErr err
 	if err != nil {
 		return nil, err
 	}
+	s.guard(inst)
 	defer func() {
 		if retErr != nil {
 			inst.Abandon("its start failed", errors.Is(retErr, spoolerr.TimedOut))

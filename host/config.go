@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,8 @@ type Config struct {
 	TLS APITLS
 	// HTTP is the address of health and metrics, "HOST:PORT"; empty for none.
 	HTTP string
+	// Cluster makes the host a node of a cluster; nil for none.
+	Cluster *ClusterConfig
 	// IPP is the Internet Printing Protocol.
 	IPP IPP
 	// Operators is the name of the group whose members operate; empty for none.
@@ -98,6 +101,7 @@ type file struct {
 
 	PointPrint *pointPrintFile `hcl:"point_and_print,block"`
 	TLS        *apiTLSFile     `hcl:"tls,block"`
+	Cluster    *clusterFile    `hcl:"cluster,block"`
 }
 
 type modules struct {
@@ -227,7 +231,7 @@ func (f *file) applyNetwork(cfg *Config, at places) error {
 	if err := f.PointPrint.apply(&cfg.PointPrint, at); err != nil {
 		return err
 	}
-	return f.TLS.apply(&cfg.TLS, at)
+	return cmp.Or(f.TLS.apply(&cfg.TLS, at), f.Cluster.apply(cfg, at))
 }
 
 func (m *modules) apply(cfg *Config, at places) error {

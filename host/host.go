@@ -54,6 +54,7 @@ type Host struct {
 	runtime  string
 	users    string // the directory for modules of other users
 	cgroups  *supervisor.Cgroups
+	engine   *clusterEngine // nil: in no cluster
 	secure   *access.Secure // nil: no address of the network
 	identity string         // the fingerprint that goes with it
 
@@ -105,6 +106,9 @@ func (h *Host) open() (err error) {
 	}
 	h.store = bolt
 	if err := h.openSecure(); err != nil {
+		return err
+	}
+	if err := h.openEngine(); err != nil {
 		return err
 	}
 	if h.docs, err = document.Open(filepath.Join(h.cfg.Data, "documents"), document.Options{}); err != nil {
@@ -229,7 +233,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	server := api.New(api.Config{
 		Spoolers: h.spoolers, Cluster: h.apiCluster(), Connections: h.connections,
-		Catalog: h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Dialogues: h.dialogues(), Share: h.share,
+		Catalog: h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Engine: h.engine.api(), Dialogues: h.dialogues(), Share: h.share,
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
 	// What others need longest is started first and stopped last.
@@ -246,6 +250,9 @@ func (h *Host) Run(ctx context.Context) error {
 		}()
 	}
 	start(&infrastructure, "event log", func() error { return h.events.Run(last) })
+	if h.engine != nil {
+		start(&infrastructure, "cluster engine", func() error { return h.engine.run(last) })
+	}
 	start(&infrastructure, "launcher", func() error { h.launcher.Run(last); return nil })
 	h.note(eventlog.HostStarted, "the host started, version "+h.cfg.Version)
 	working, stopWork := context.WithCancel(ctx)
@@ -357,7 +364,7 @@ func (h *Host) Close() error {
 	if h.share != nil {
 		errs = append(errs, h.share.Close())
 	}
-	errs = append(errs, h.cluster.Close())
+	errs = append(errs, h.cluster.Close(), h.engine.Close())
 	if h.docs != nil {
 		errs = append(errs, h.docs.Close())
 	}

@@ -21,6 +21,7 @@ import (
 // the address where it matters.
 type client struct {
 	apiv1.HostClient
+	apiv1.ClusterClient
 	apiv1.MonitorsClient
 	apiv1.PortsClient
 	apiv1.PrintersClient
@@ -87,7 +88,7 @@ func connect(opts *options, notice io.Writer) (*client, error) {
 		return nil, usagef("address %s: %s", addr, err)
 	}
 	return &client{
-		HostClient: apiv1.NewHostClient(conn), MonitorsClient: apiv1.NewMonitorsClient(conn),
+		HostClient: apiv1.NewHostClient(conn), ClusterClient: apiv1.NewClusterClient(conn), MonitorsClient: apiv1.NewMonitorsClient(conn),
 		PortsClient: apiv1.NewPortsClient(conn), PrintersClient: apiv1.NewPrintersClient(conn),
 		JobsClient: apiv1.NewJobsClient(conn), RegistryClient: apiv1.NewRegistryClient(conn), EventsClient: apiv1.NewEventsClient(conn),
 		XcvClient: apiv1.NewXcvClient(conn), ModulesClient: apiv1.NewModulesClient(conn), DialoguesClient: apiv1.NewDialoguesClient(conn),

@@ -98,7 +98,7 @@ type commandGroup struct {
 func commandGroups() []commandGroup {
 	return []commandGroup{
 		{"host", "Run a host:", func(o *options) []*cobra.Command {
-			return []*cobra.Command{newServeCommand(), newDemoCommand(), newBenchCommand(o), newIPPCommand(), newModuleCommand(o)}
+			return []*cobra.Command{newServeCommand(), newDemoCommand(), newBenchCommand(o), newIPPCommand(), newClusterCommand(o), newModuleCommand(o)}
 		}},
 		{"print", "Print:", func(o *options) []*cobra.Command {
 			return []*cobra.Command{newPrintCommand(o), newJobCommand(o), newWhyCommand(o)}

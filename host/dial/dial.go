@@ -75,12 +75,15 @@ func badTarget(s string) error {
 }
 
 // Options say how the two ends of a tls: address know each other. One of Roots,
-// Fingerprint and Pins must be set; the first that is set counts.
+// Authority, Fingerprint and Pins must be set; the first that is set counts.
 type Options struct {
 	// Roots are the authorities that the host's certificate must come from.
 	Roots *x509.CertPool
 	// ServerName, if set, stands in the certificate instead of the address's host.
 	ServerName string
+	// Authority is the fingerprint of the authority that the host's certificate must come
+	// from, where the host shows it beside its own.
+	Authority string
 	// Fingerprint is the one identity that is accepted.
 	Fingerprint string
 	// Pins remembers the identities of hosts that were met.
@@ -159,10 +162,29 @@ func (o Options) TLS(t Target) *tls.Config {
 	if o.Roots == nil {
 		cfg.InsecureSkipVerify = true //nolint:gosec // the key itself is compared
 		cfg.VerifyConnection = func(state tls.ConnectionState) error {
+			if o.Authority != "" {
+				return verifyAuthority(t.Address, o.Authority, state.PeerCertificates)
+			}
 			return o.verify(t.Address, trust.Fingerprint(state.PeerCertificates[0]))
 		}
 	}
 	return cfg
+}
+
+// verifyAuthority makes sure that the first certificate comes from the authority, which is
+// among the others.
+func verifyAuthority(addr, fingerprint string, certs []*x509.Certificate) error {
+	for _, ca := range certs[1:] {
+		if trust.Fingerprint(ca) != fingerprint {
+			continue
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(ca)
+		if _, err := certs[0].Verify(x509.VerifyOptions{Roots: roots}); err == nil {
+			return nil
+		}
+	}
+	return spoolerr.New(spoolerr.Denied, 0, "the host at %s is not of the cluster that is meant (authority %s): it is another host, or somebody stands between", addr, fingerprint)
 }
 
 func (o Options) verify(addr, fingerprint string) error {

@@ -267,7 +267,11 @@ func (e *Engine) Embedded() bool { return e.member != nil }
 // was added before and never started may be added again.
 func (e *Engine) Add(ctx context.Context, node, addr string) (members map[string]string, err error) {
 	peer := "https://" + addr
-	reply, err := e.Client.MemberAddAsLearner(ctx, []string{peer})
+	var reply *clientv3.MemberAddResponse
+	err = settled(ctx, func() (err error) {
+		reply, err = e.Client.MemberAddAsLearner(ctx, []string{peer})
+		return err
+	})
 	var all []*etcdserverpb.Member
 	switch {
 	case err == nil:
@@ -306,12 +310,37 @@ func (e *Engine) Add(ctx context.Context, node, addr string) (members map[string
 func (e *Engine) Remove(ctx context.Context, node, addr string) error {
 	for _, m := range e.members(ctx) {
 		if m.Name == node || m.Name == "" && m.Address == addr {
-			if _, err := e.Client.MemberRemove(ctx, m.ID); err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
+			err := settled(ctx, func() error {
+				_, err := e.Client.MemberRemove(ctx, m.ID)
+				return err
+			})
+			if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
 				return e.failure(err)
 			}
 		}
 	}
 	return nil
+}
+
+// settled asks again while etcd has just changed: it lets nobody in or out before all
+// members have been connected for five seconds.
+func settled(ctx context.Context, ask func() error) error {
+	const patience, between = 20 * time.Second, 500 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := ask()
+		if !errors.Is(err, rpctypes.ErrUnhealthy) && !errors.Is(err, rpctypes.ErrMemberNotEnoughStarted) && !errors.Is(err, rpctypes.ErrTooManyLearners) {
+			return err
+		}
+		again := time.NewTimer(between)
+		select {
+		case <-ctx.Done():
+			again.Stop()
+			return err
+		case <-again.C:
+		}
+	}
 }
 
 func (e *Engine) failure(err error) error {

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/zap/zapcore"
 )
@@ -39,7 +42,8 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		args = append(args, k, v)
 	}
 	c.log.Debug(e.Message, args...)
-	if e.Level >= zapcore.ErrorLevel {
+	// When a host stops, its member's listener is closed under it.
+	if e.Level >= zapcore.ErrorLevel && !strings.Contains(fmt.Sprint(m.Fields["error"]), "use of closed network connection") {
 		c.log.Warn(e.Message, args...)
 	}
 	return nil

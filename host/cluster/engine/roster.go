@@ -169,7 +169,7 @@ type Admission struct {
 }
 
 // nodeName is what names of nodes look like: they are DNS names in certificates.
-var nodeName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`) //nolint:gochecknoglobals // a constant
+var nodeName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
 
 // CheckName refuses names that nodes cannot have.
 func CheckName(name string) error {

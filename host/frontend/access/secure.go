@@ -21,6 +21,8 @@ type Secure struct {
 	ClientCA *x509.CertPool
 	// NodeCA gives the cluster's authority, whose certificates are of nodes; nil for none.
 	NodeCA func() *x509.CertPool
+	// KnowsNode says whether a node is in the cluster; nil: all of its certificates are.
+	KnowsNode func(name string) bool
 	// Users are the accounts; nil for none.
 	Users *Users
 	// Guesses slows down an address that guesses passwords.
@@ -54,6 +56,9 @@ func (s *Secure) certified(certs []*x509.Certificate) Caller {
 		return Nobody()
 	}
 	if s.NodeCA != nil && from(certs, s.NodeCA()) {
+		if s.KnowsNode != nil && !s.KnowsNode(name) {
+			return Nobody()
+		}
 		return Caller{UID: -1, Name: "node " + name, Role: Administrator, Node: name}
 	}
 	if !from(certs, s.ClientCA) {

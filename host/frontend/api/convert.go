@@ -13,6 +13,9 @@ import (
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
 
+// Stamp gives a time as the API has it.
+func Stamp(t time.Time) *timestamppb.Timestamp { return stamp(t) }
+
 // stamp leaves the zero time out.
 func stamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {

@@ -13,6 +13,12 @@ func needs() map[string]access.Role {
 		apiv1.Host_GetStatus_FullMethodName: access.User,
 		apiv1.Host_Explain_FullMethodName:   access.User,
 
+		apiv1.Cluster_GetCluster_FullMethodName:  access.User,
+		apiv1.Cluster_GetNode_FullMethodName:     access.User,
+		apiv1.Cluster_CreateToken_FullMethodName: access.Administrator,
+		apiv1.Cluster_JoinCluster_FullMethodName: access.User, // the token is the proof
+		apiv1.Cluster_RemoveNode_FullMethodName:  access.Administrator,
+
 		apiv1.Events_ListEvents_FullMethodName: access.Operator,
 
 		apiv1.Monitors_AddMonitor_FullMethodName:     access.Administrator,

@@ -52,6 +52,8 @@ type Config struct {
 	Connections *client.Client
 	// Operators is the name of the group that operates, or empty.
 	Operators string
+	// Engine is what the nodes of a cluster share; nil for none.
+	Engine *ClusterEngine
 	// Secure identifies those who call by listeners that Secure has marked.
 	Secure *access.Secure
 }
@@ -84,6 +86,7 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	apiv1.RegisterSpoolersServer(s.grpc, cluster)
 	apiv1.RegisterNodesServer(s.grpc, cluster)
 	apiv1.RegisterHostServer(s.grpc, &hostServer{Server: s})
+	apiv1.RegisterClusterServer(s.grpc, &clusterServer{Server: s})
 	apiv1.RegisterEventsServer(s.grpc, &eventsServer{Server: s})
 	apiv1.RegisterMonitorsServer(s.grpc, &monitorsServer{Server: s})
 	apiv1.RegisterPortsServer(s.grpc, &portsServer{Server: s})

@@ -11,11 +11,16 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/supervisor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	hosttest.ServeMonitor()
+	serveRecorder()
+	goleak.VerifyTestMain(m)
+}
 
 const wholeConfig = `
 data      = "/var/lib/spoolhost"

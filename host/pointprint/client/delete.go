@@ -31,7 +31,8 @@ func (c *Client) Delete(ctx context.Context, name Name, w Watcher) ([]Step, erro
 	if err := c.save(ctx, &con); err != nil {
 		return nil, err
 	}
-	return t.all(), c.dismantle(context.WithoutCancel(ctx), &con, t)
+	err = c.dismantle(context.WithoutCancel(ctx), &con, t)
+	return t.all(), err
 }
 
 // dismantle does what follows a deletion. Modules see the printer as it was.

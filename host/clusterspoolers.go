@@ -44,6 +44,9 @@ type Membership struct {
 // through another node.
 const sweepGrace = time.Hour
 
+// registryWrites keeps a chatty monitor from taking etcd for itself: changes a second.
+const registryWrites = 200
+
 // clusterSpoolers are the cluster's spoolers as this host has them.
 type clusterSpoolers struct {
 	host *Host
@@ -131,7 +134,7 @@ func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, d
 	return spooler.Config{
 		Name: name, Catalog: h.catalog, Registry: registry.New(s, registry.Options{}), Queue: queue, Documents: docs,
 		Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits, Retention: h.cfg.Retention,
-		RegistryLimit: h.cfg.RegistryLimit, Guarded: c.node.Guarded, Now: h.cfg.Now,
+		RegistryLimit: h.cfg.RegistryLimit, RegistryWrites: registryWrites, Guarded: c.node.Guarded, Now: h.cfg.Now,
 	}
 }
 

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -174,6 +175,9 @@ func (h *Hive) setValues(ctx context.Context, limit *rootLimit, p path, values [
 			return err
 		}
 	}
+	if limit != nil && limit.pace != nil && h.unchanged(ctx, p, values) {
+		return nil
+	}
 	return h.update(ctx, limit, func(t *tx) error {
 		if len(values) == 0 {
 			_, err := t.key(p)
@@ -189,6 +193,22 @@ func (h *Hive) setValues(ctx context.Context, limit *rootLimit, p path, values [
 		}
 		return nil
 	})
+}
+
+// unchanged says that all values are there as they are to be.
+func (h *Hive) unchanged(ctx context.Context, p path, values []registry.Value) bool {
+	same := len(values) > 0
+	err := h.view(ctx, func(t *tx) error {
+		for _, v := range values {
+			old, err := t.value(p, v.Name)
+			if err != nil {
+				return err
+			}
+			same = same && old.Type == v.Type && bytes.Equal(old.Data, v.Data)
+		}
+		return nil
+	})
+	return err == nil && same
 }
 
 func (h *Hive) deleteValue(ctx context.Context, limit *rootLimit, p path, value string) error {

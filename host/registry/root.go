@@ -39,7 +39,7 @@ func (h *Hive) Root(key string, limit Limit) *Root {
 	p, err := parsePath(key)
 	return &Root{
 		hive:    h,
-		limit:   rootLimit{Limit: limit.withDefaults(), path: p},
+		limit:   newRootLimit(limit, p),
 		bad:     err,
 		handles: map[Handle]*openKey{},
 	}

@@ -35,6 +35,9 @@ func (h *Hive) update(ctx context.Context, limit *rootLimit, fn func(*tx) error)
 	if h.invalid != nil {
 		return h.invalid
 	}
+	if err := limit.wait(ctx); err != nil {
+		return err
+	}
 	return h.registry.store.Update(ctx, func(below store.Tx) error {
 		t := &tx{Tx: below, hive: h, now: h.registry.now(), delta: map[string]usage{}, plain: map[string]bool{}}
 		if err := fn(t); err != nil {

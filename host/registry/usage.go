@@ -2,7 +2,10 @@ package registry
 
 import (
 	"cmp"
+	"context"
 	"errors"
+
+	"golang.org/x/time/rate"
 
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -19,6 +22,9 @@ type Limit struct {
 	Keys int64
 	// Handles counts open keys; the default is 1,024.
 	Handles int
+	// Writes is how many changes a second are taken for long, ten times as many at once;
+	// who makes more waits. One that would change nothing is none. 0 is without limit.
+	Writes int
 }
 
 func (l Limit) withDefaults() Limit {
@@ -39,6 +45,27 @@ func (l Limit) withDefaults() Limit {
 type rootLimit struct {
 	Limit
 	path path
+	pace *rate.Limiter // nil: without limit
+}
+
+func newRootLimit(limit Limit, p path) rootLimit {
+	l := rootLimit{Limit: limit.withDefaults(), path: p}
+	if limit.Writes > 0 {
+		l.pace = rate.NewLimiter(rate.Limit(limit.Writes), 10*limit.Writes)
+	}
+	return l
+}
+
+// wait holds up a change until the budget allows it.
+func (l *rootLimit) wait(ctx context.Context) error {
+	if l == nil || l.pace == nil {
+		return nil
+	}
+	if err := l.pace.Wait(ctx); err != nil {
+		return spoolerr.As(err, spoolerr.Exhausted, "%s %s changes its registry more than %d times a second; write less often",
+			l.What, spool.Quote(l.Owner), l.Writes)
+	}
+	return nil
 }
 
 // count adds to the usage of every root that p lies in. The name of a root's own key is

@@ -123,6 +123,10 @@ func TestUnconvertedMonitor(t *testing.T) {
 		v, _ = s.Monitor(unconvertedName)
 		return v.LastError != ""
 	})
+	n.until("it is given up at once", func() bool {
+		v, _ = s.Monitor(unconvertedName)
+		return v.State == "quarantined"
+	})
 	if v.State == "running" || v.Process != nil {
 		t.Errorf("a cluster spooler runs an unconverted monitor: %+v", v)
 	}

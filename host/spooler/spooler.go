@@ -50,6 +50,8 @@ type Config struct {
 	// has their files. Nil: there are none.
 	NewLoader func(spooler string, hive *registry.Hive) *loader.Loader
 	Share     *share.Share
+	// RegistryWrites is how many changes a second one monitor may make for long; 0 is any.
+	RegistryWrites int
 	// Guarded, if not nil, is told of every process of a module before it can send anything,
 	// and when it has ended.
 	Guarded func(pid int, running bool)

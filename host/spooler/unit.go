@@ -195,7 +195,7 @@ func (s *Spooler) bring(ctx context.Context, u *unit) (*catalog.Instance, error)
 func (s *Spooler) prepare(ctx context.Context, u *unit) (_ *prepared, retErr error) {
 	inst, err := s.cfg.Catalog.Bind(ctx, u.monitor, catalog.For{
 		Spooler: s.cfg.Name, Local: s.cfg.Local,
-		Root:      s.hive.Root(`Monitors\`+u.name, registry.Limit{Owner: u.name, Bytes: s.cfg.RegistryLimit}),
+		Root:      s.hive.Root(`Monitors\`+u.name, registry.Limit{Owner: u.name, Bytes: s.cfg.RegistryLimit, Writes: s.cfg.RegistryWrites}),
 		Callbacks: &callbacks{spooler: s, unit: u},
 		Log:       func(l supervisor.Line) { s.moduleSaid(u, l) },
 		Complain:  func(text string) { s.moduleSaid(u, supervisor.Line{Level: "warn", Complaint: true, Text: text}) },

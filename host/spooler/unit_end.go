@@ -56,6 +56,11 @@ func (s *Spooler) unitWaits(u *unit, err error, delay time.Duration) {
 func (s *Spooler) unitQuarantined(u *unit, err error) {
 	s.setFailure(u, err)
 	s.setUnit(u, unitQuarantined, err.Error())
+	if errors.Is(err, spoolerr.Unsupported) {
+		s.event(eventlog.MonitorInitializeFailed, eventlog.Error, eventlog.Monitor, u.name,
+			fmt.Sprintf("monitor %s is refused and not tried again: %s", spool.Quote(u.name), err))
+		return
+	}
 	s.event(eventlog.MonitorQuarantined, eventlog.Error, eventlog.Monitor, u.name,
 		fmt.Sprintf("monitor %s failed too often and is quarantined; its printers keep their jobs. The last failure: %s. "+
 			"When the cause is gone: spoolhost monitor resume %s", spool.Quote(u.name), err, spool.Quote(u.name)))

@@ -1,6 +1,11 @@
 package supervisor
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+)
 
 // phase is where a supervisor stands.
 type phase string
@@ -132,6 +137,10 @@ func (s state) started(now time.Time) (state, []action) {
 func (s state) startFailed(err error, random float64) (state, []action) {
 	if s.last || s.again { // its failure is of no interest any more
 		return s.startUnlessLast()
+	}
+	if errors.Is(err, spoolerr.Unsupported) { // it would be refused again
+		s.phase = phaseQuarantined
+		return s, []action{{do: tellQuarantined, err: err}}
 	}
 	return s.failed(err, s.backoff.Failed(0, random), s.backoff.Base)
 }

@@ -206,6 +206,9 @@ func (h *Host) Addrs() []string {
 	return h.addrs
 }
 
+// Share is PRINT$.
+func (h *Host) Share() *share.Share { return h.share }
+
 // Catalog is the set of installed monitors.
 func (h *Host) Catalog() *catalog.Catalog { return h.catalog }
 

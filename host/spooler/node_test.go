@@ -26,6 +26,7 @@ import (
 func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
 	serveUnconverted()
+	serveNamed()
 	goleak.VerifyTestMain(m)
 }
 

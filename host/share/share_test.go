@@ -71,7 +71,7 @@ func (f *fixture) blobs(t *testing.T) int {
 
 func (f *fixture) read(t *testing.T, path string) string {
 	t.Helper()
-	r, _, err := f.Share.Open(t.Context(), path, "")
+	r, _, err := f.Open(t.Context(), path, "")
 	check(t, err)
 	defer func() { _ = r.Close() }()
 	b, err := io.ReadAll(r)
@@ -110,7 +110,7 @@ func TestFiles(t *testing.T) {
 	if len(list) != 2 || f.read(t, `Color\a.icm`) != "two" || f.blobs(t) != 2 {
 		t.Errorf("after a replacement: %+v, %d blobs", list, f.blobs(t))
 	}
-	_, _, err = f.Share.Open(t.Context(), `Color\a.icm`, strings.Repeat("0", 64))
+	_, _, err = f.Open(t.Context(), `Color\a.icm`, strings.Repeat("0", 64))
 	want(t, err, spoolerr.CodeInvalidData)
 	check(t, f.Remove(t.Context(), `Color\a.icm`, nil))
 	check(t, f.Remove(t.Context(), `Color\b.icm`, nil))
@@ -133,7 +133,7 @@ func TestPathsThatLeadOut(t *testing.T) {
 		if err := f.put(t, path, "x"); !errors.Is(err, spoolerr.CodeInvalidName) {
 			t.Errorf("Put(%q): %v", path, err)
 		}
-		if _, _, err := f.Share.Open(t.Context(), path, ""); !errors.Is(err, spoolerr.CodeInvalidName) {
+		if _, _, err := f.Open(t.Context(), path, ""); !errors.Is(err, spoolerr.CodeInvalidName) {
 			t.Errorf("Open(%q): %v", path, err)
 		}
 	}
@@ -161,7 +161,7 @@ func TestDamagedContentIsNotServed(t *testing.T) {
 	check(t, err)
 	check(t, os.Remove(filepath.Join(f.dir, file.Digest)))
 	check(t, os.Symlink("/etc/passwd", filepath.Join(f.dir, file.Digest)))
-	if _, _, err := f.Share.Open(t.Context(), `Color\a.icm`, ""); !errors.Is(err, spoolerr.Corrupt) {
+	if _, _, err := f.Open(t.Context(), `Color\a.icm`, ""); !errors.Is(err, spoolerr.Corrupt) {
 		t.Errorf("a link in the place of content was followed: %v", err)
 	}
 }

@@ -93,7 +93,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 	}
 	d, err := pluginv1.NewPluginClient(b.module.Conn).Describe(ctx, &pluginv1.DescribeRequest{})
 	if err != nil {
-		return fmt.Errorf("Describe: %w", spoolgrpc.FromStatus(err))
+		return fmt.Errorf("its Describe: %w", spoolgrpc.FromStatus(err))
 	}
 	b.kind = d.GetKind()
 	if slices.Contains(d.GetServices(), driverv1.PrinterDriver_ServiceDesc.ServiceName) {
@@ -102,7 +102,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 		b.points, err = pointprintwire.Initialize(ctx, b.module.Conn, pointprintwire.Init{Token: b.own.Token, Root: b.own.Root, ModuleName: "under test", ServerName: server})
 	}
 	if err != nil {
-		return fmt.Errorf("Initialize: %w", err)
+		return fmt.Errorf("its Initialize: %w", err)
 	}
 	return nil
 }

@@ -374,7 +374,7 @@ func drains(ctx context.Context, b *bench) error {
 	ctx, cancel := context.WithTimeout(ctx, b.opts.Grace)
 	defer cancel()
 	if _, err := pluginv1.NewPluginClient(b.module.Conn).Drain(ctx, &pluginv1.DrainRequest{}); err != nil {
-		return fmt.Errorf("Drain: %w", spoolgrpc.FromStatus(err))
+		return fmt.Errorf("its Drain: %w", spoolgrpc.FromStatus(err))
 	}
 	return nil
 }

@@ -237,6 +237,23 @@ func (s *registryServer) QueryMultipleValues(ctx context.Context, r *hostservice
 	return resp, spoolgrpc.ToStatus(err)
 }
 
+func (s *registryServer) QuerySubKeys(ctx context.Context, r *hostservicev1.QuerySubKeysRequest) (*hostservicev1.QuerySubKeysResponse, error) {
+	i, err := s.instances.get(r.GetSpooler())
+	if err != nil {
+		return nil, err
+	}
+	list, err := i.root.QuerySubKeys(ctx, i.key(r.GetKey()), r.GetPath(), r.GetAfter())
+	resp := &hostservicev1.QuerySubKeysResponse{}
+	for _, sub := range list {
+		s := &hostservicev1.SubKey{Name: sub.Name, LastWrite: stamp(sub.LastWrite)}
+		for _, v := range sub.Values {
+			s.Values = append(s.Values, valueToProto(v))
+		}
+		resp.SubKeys = append(resp.SubKeys, s)
+	}
+	return resp, spoolgrpc.ToStatus(err)
+}
+
 func valueToProto(v sdkregistry.Value) *hostservicev1.Value {
 	return &hostservicev1.Value{Name: v.Name, Type: uint32(v.Type), Data: v.Data}
 }

@@ -84,6 +84,44 @@ func (t *tx) subKeys(p path) (list []registry.KeyInfo, damage error, err error) 
 	return list, damage, nil
 }
 
+// subKeysAfter lists direct subkeys of p with their values, a page of them.
+func (t *tx) subKeysAfter(p path, after string) (list []registry.SubKey, err error) {
+	const most = 1000
+	if _, err := t.key(p); err != nil {
+		return nil, err
+	}
+	prefix := t.hive.keysUnder(p)
+	size := 0
+	for item, err := range t.Scan(prefix, prefix+after) {
+		if err != nil {
+			return nil, spoolerr.Wrap(err, "a subkey of registry key %s", spool.Quote(p.String()))
+		}
+		k, err := decodeKey(item.Value)
+		if err != nil {
+			return nil, spoolerr.Wrap(err, "a subkey of registry key %s", spool.Quote(p.String()))
+		}
+		sub := registry.SubKey{KeyInfo: registry.KeyInfo{Name: k.name, LastWrite: k.lastWrite}}
+		var damage error
+		sub.Values, damage, err = t.values(p.append(path{{written: k.name, folded: spool.Fold(k.name)}}))
+		if err = errors.Join(err, damage); err != nil {
+			return nil, err
+		}
+		for _, v := range sub.Values {
+			size += len(v.Data)
+		}
+		if size > mostTogether {
+			if len(list) > 0 {
+				return list, nil
+			}
+			return nil, spoolerr.New(spoolerr.MoreData, 0, "registry key %s has %d bytes of values; ask for them one by one", spool.Quote(k.name), size)
+		}
+		if list = append(list, sub); len(list) == most {
+			return list, nil
+		}
+	}
+	return list, nil
+}
+
 // values lists the values of p. Damaged ones are left out and reported.
 func (t *tx) values(p path) (list []registry.Value, damage error, err error) {
 	for item, err := range t.Scan(t.hive.valuesOf(p), "") {

@@ -230,6 +230,20 @@ func (r *Root) QueryMultipleValues(ctx context.Context, h Handle, sub string) (l
 	return list, nil
 }
 
+// QuerySubKeys gives direct subkeys of a subkey with all their values, in order of name:
+// those after the one called after, as many as fit. None is the end.
+func (r *Root) QuerySubKeys(ctx context.Context, h Handle, sub, after string) (list []registry.SubKey, err error) {
+	_, full, err := r.resolve(h, sub)
+	if err != nil {
+		return nil, err
+	}
+	err = r.hive.view(ctx, func(t *tx) (err error) {
+		list, err = t.subKeysAfter(full, spool.Fold(after))
+		return err
+	})
+	return list, err
+}
+
 // Close makes every handle, and every later call, spoolerr.BadHandle. It may be called
 // again.
 func (r *Root) Close() error {

@@ -312,3 +312,62 @@ func TestRootBadPath(t *testing.T) {
 	_, _, err = deep.CreateKey(t.Context(), h, `y\z`)
 	wants(t, err, spoolerr.Exhausted, spoolerr.CodeNotEnoughMemory)
 }
+
+// TestQuerySubKeys: page by page a monitor gets what it would get key by key.
+func TestQuerySubKeys(t *testing.T) {
+	hive, root, h := newRoot(t, hostregistry.Limit{})
+	const n = 1200
+	var writers sync.WaitGroup // so that they share commits
+	for i := range n {
+		writers.Go(func() {
+			key := fmt.Sprintf(`%s\Ports\Port%04d`, root.Path(), i)
+			_, err := hive.CreateKey(t.Context(), key)
+			err = errors.Join(err, hive.SetValues(t.Context(), key, registry.Uint32("Number", uint32(i)), registry.String("Host", "h")))
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	var after string
+	count, pages := 0, 0
+	for {
+		page, err := root.QuerySubKeys(t.Context(), h, "ports", after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, sub := range page {
+			if sub.Name != fmt.Sprintf("Port%04d", count) || len(sub.Values) != 2 || sub.Values[0].Name != "Host" || sub.LastWrite.IsZero() {
+				t.Fatalf("subkey %d is %+v", count, sub)
+			}
+			if got, err := sub.Values[1].Number(); got != uint64(count) || err != nil {
+				t.Errorf("subkey %d has the number %d, %v", count, got, err)
+			}
+			count++
+		}
+		pages++
+		after = page[len(page)-1].Name
+	}
+	if count != n || pages != 2 {
+		t.Errorf("%d subkeys on %d pages", count, pages)
+	}
+	if _, err := root.QuerySubKeys(t.Context(), h, "missing", ""); !errors.Is(err, spoolerr.NotFound) {
+		t.Errorf("of a key that does not exist: %v", err)
+	}
+	big := registry.Bytes("Big", make([]byte, 600<<10))
+	for _, value := range []string{"Big", "Big2"} {
+		big.Name = value
+		if err := hive.SetValues(t.Context(), root.Path()+`\Ports\Port0001`, big); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if page, err := root.QuerySubKeys(t.Context(), h, "Ports", ""); len(page) != 1 || err != nil {
+		t.Errorf("before a large subkey: %d, %v", len(page), err)
+	}
+	if _, err := root.QuerySubKeys(t.Context(), h, "Ports", "Port0000"); !errors.Is(err, spoolerr.MoreData) {
+		t.Errorf("a large subkey: %v", err)
+	}
+}

@@ -61,6 +61,7 @@ type unit struct {
 	starts   uint32
 	changes  uint64            // ports added and deleted
 	timer    *time.Timer       // for enumerateSoon
+	listing  time.Duration     // how long it took to list its ports last
 	tail     []supervisor.Line // of the last incarnation that ended
 
 	lastError   string
@@ -272,11 +273,11 @@ func (s *Spooler) list(u *unit, ports []spool.PortInfo) {
 	s.refreshPorts(names)
 }
 
-// enumerateSoon asks a monitor for its ports once no more are added or deleted; s.mu is
-// held.
+// enumerateSoon asks a monitor for its ports once no more are added or deleted, the later
+// the longer its answer takes, since its ports cannot change meanwhile; s.mu is held.
 func (s *Spooler) enumerateSoon(u *unit) {
-	const calm = 100 * time.Millisecond
-	s.setTimer(&u.timer, calm, func() {
+	const calm, most = 100 * time.Millisecond, 10 * time.Second
+	s.setTimer(&u.timer, min(max(calm, 10*u.listing), most), func() {
 		s.goBackground(func(ctx context.Context) {
 			if err := s.enumerate(ctx, u); err != nil {
 				s.cfg.Logger.Warn("cannot list the ports of a monitor", "monitor", u.name, "error", err)
@@ -295,12 +296,14 @@ func (s *Spooler) enumerate(ctx context.Context, u *unit) error {
 		return nil // it is asked when it starts
 	}
 	return u.limited(ctx, func(ctx context.Context) error {
+		began := time.Now()
 		ports, err := inst.EnumPorts(ctx)
 		if err != nil {
 			return err
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		u.listing = time.Since(began)
 		if u.instance == inst && u.changes == changes && !u.replaced {
 			s.list(u, ports)
 		}

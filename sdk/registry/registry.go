@@ -11,6 +11,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -88,12 +89,7 @@ func ReadValues(ctx context.Context, k Key, path string) ([]Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		// Also when the caller has given up. A handle that cannot be closed is already gone.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = sub.CloseKey(ctx)
-	}()
+	defer closeKey(ctx, sub)
 	var list []Value
 	for v, err := range Values(ctx, sub) {
 		if err != nil {
@@ -102,6 +98,80 @@ func ReadValues(ctx context.Context, k Key, path string) ([]Value, error) {
 		list = append(list, v)
 	}
 	return list, nil
+}
+
+// SubKey is a direct subkey with all its values, in order of name.
+type SubKey struct {
+	KeyInfo
+	Values []Value
+}
+
+// SubKeysReader is a Key that gives direct subkeys of a subkey with their values, page by
+// page: those after the name of the last one before. An empty page is the end.
+type SubKeysReader interface {
+	QuerySubKeys(ctx context.Context, path, after string) ([]SubKey, error)
+}
+
+// SubKeys ranges over the direct subkeys of a subkey of k with their values, in order of
+// name. It asks for many at once where the host can answer so: a monitor with ten thousand
+// ports lists them in a few calls. The error of a failed step is yielded last.
+func SubKeys(ctx context.Context, k Key, path string) iter.Seq2[SubKey, error] {
+	return func(yield func(SubKey, error) bool) {
+		r, paged := k.(SubKeysReader)
+		for after := ""; paged; {
+			page, err := r.QuerySubKeys(ctx, path, after)
+			switch {
+			case errors.Is(err, spoolerr.Unsupported) || errors.Is(err, spoolerr.MoreData):
+				singly(ctx, k, path, after, yield)
+				return
+			case err != nil:
+				yield(SubKey{}, err)
+				return
+			case len(page) == 0:
+				return
+			}
+			for _, sub := range page {
+				if !yield(sub, nil) {
+					return
+				}
+			}
+			after = page[len(page)-1].Name
+		}
+		singly(ctx, k, path, "", yield)
+	}
+}
+
+// singly is SubKeys key by key, of those beyond after.
+func singly(ctx context.Context, k Key, path, after string, yield func(SubKey, error) bool) {
+	parent, err := k.OpenKey(ctx, path)
+	if err != nil {
+		yield(SubKey{}, err)
+		return
+	}
+	defer closeKey(ctx, parent)
+	for info, err := range Keys(ctx, parent) {
+		sub := SubKey{KeyInfo: info}
+		if err == nil && after != "" && spool.Fold(info.Name) <= spool.Fold(after) {
+			continue
+		}
+		if err == nil {
+			sub.Values, err = ReadValues(ctx, parent, info.Name)
+		}
+		if errors.Is(err, spoolerr.NotFound) {
+			continue // deleted meanwhile
+		}
+		if !yield(sub, err) || err != nil {
+			return
+		}
+	}
+}
+
+// closeKey closes a key also when the caller has given up. A handle that cannot be closed
+// is already gone.
+func closeKey(ctx context.Context, k Key) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = k.CloseKey(ctx)
 }
 
 func enumerate[T any](at func(uint32) (T, error)) iter.Seq2[T, error] {

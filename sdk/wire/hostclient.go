@@ -76,8 +76,9 @@ type remoteKey struct {
 }
 
 var (
-	_ registry.Key          = (*remoteKey)(nil)
-	_ registry.ValuesReader = (*remoteKey)(nil)
+	_ registry.Key           = (*remoteKey)(nil)
+	_ registry.ValuesReader  = (*remoteKey)(nil)
+	_ registry.SubKeysReader = (*remoteKey)(nil)
 )
 
 func (k *remoteKey) at(handle uint64) *remoteKey {
@@ -168,6 +169,23 @@ func (k *remoteKey) QueryMultipleValues(ctx context.Context, path string) ([]reg
 	list := make([]registry.Value, 0, len(r.GetValues()))
 	for _, v := range r.GetValues() {
 		list = append(list, valueFromProto(v))
+	}
+	return list, nil
+}
+
+// QuerySubKeys implements registry.SubKeysReader.
+func (k *remoteKey) QuerySubKeys(ctx context.Context, path, after string) ([]registry.SubKey, error) {
+	r, err := k.client.QuerySubKeys(ctx, &hostservicev1.QuerySubKeysRequest{Spooler: k.token, Key: k.handle, Path: path, After: after})
+	if err != nil {
+		return nil, spoolgrpc.FromStatus(err)
+	}
+	list := make([]registry.SubKey, 0, len(r.GetSubKeys()))
+	for _, sub := range r.GetSubKeys() {
+		s := registry.SubKey{KeyInfo: registry.KeyInfo{Name: sub.GetName(), LastWrite: sub.GetLastWrite().AsTime()}}
+		for _, v := range sub.GetValues() {
+			s.Values = append(s.Values, valueFromProto(v))
+		}
+		list = append(list, s)
 	}
 	return list, nil
 }

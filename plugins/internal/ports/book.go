@@ -57,18 +57,13 @@ func NewBook(root registry.Key, codec Codec) *Book {
 func (b *Book) Enum(ctx context.Context) ([]spool.PortInfo, error) {
 	b.writing.Lock()
 	defer b.writing.Unlock()
-	names, err := b.store.names(ctx)
-	if err != nil {
-		return nil, spoolerr.Wrap(err, "the list of ports cannot be read from the registry")
-	}
-	infos := make([]spool.PortInfo, 0, len(names))
-	for _, name := range names {
-		stored, ok, err := b.store.read(ctx, name)
+	var infos []spool.PortInfo
+	for sub, err := range b.store.all(ctx) {
 		if err != nil {
-			return nil, spoolerr.Wrap(err, "port %s cannot be read from the registry", spool.Quote(name))
+			return nil, spoolerr.Wrap(err, "the list of ports cannot be read from the registry")
 		}
-		if ok {
-			infos = append(infos, b.info(name, stored))
+		if stored := newStored(sub.Values); !stored.empty() {
+			infos = append(infos, b.info(sub.Name, stored))
 		}
 	}
 	return infos, nil

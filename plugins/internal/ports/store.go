@@ -3,6 +3,7 @@ package ports
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/spoolhost/spoolhost/sdk/registry"
@@ -15,23 +16,18 @@ type store struct{ root registry.Key }
 
 func path(name string) string { return `Ports\` + name }
 
-// names lists the subkeys of Ports.
-func (s store) names(ctx context.Context) (names []string, err error) {
-	k, err := s.root.OpenKey(ctx, "Ports")
-	if errors.Is(err, spoolerr.NotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer closeKey(ctx, k)
-	for info, err := range registry.Keys(ctx, k) {
-		if err != nil {
-			return nil, err
+// all ranges over the ports that are stored, in order of name.
+func (s store) all(ctx context.Context) iter.Seq2[registry.SubKey, error] {
+	return func(yield func(registry.SubKey, error) bool) {
+		for sub, err := range registry.SubKeys(ctx, s.root, "Ports") {
+			if errors.Is(err, spoolerr.NotFound) {
+				return // no port was added yet
+			}
+			if !yield(sub, err) {
+				return
+			}
 		}
-		names = append(names, info.Name)
 	}
-	return names, nil
 }
 
 // read gives a port's values; ok says whether there is such a port.

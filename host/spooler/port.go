@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
@@ -119,25 +120,47 @@ func (s *Spooler) forgetIfGone(p *port) {
 // refreshPorts opens ports that got their first printer, closes those that lost their
 // last one, and looks for jobs; s.mu is held.
 func (s *Spooler) refreshPorts(names []string) {
+	var wrong []*port
 	for _, name := range names {
 		p := s.ports[spool.Fold(name)]
 		if p == nil {
 			continue
 		}
-		wrong := (p.open == nil) == (len(p.printers) > 0)
-		if wrong && s.usable(p) && p.reserve() {
-			if !s.goBackground(func(ctx context.Context) {
-				if s.inUse(p) {
-					_, _ = s.ensureOpen(ctx, p)
-				}
-				s.release(ctx, p)
-			}) {
-				p.free()
-			}
+		s.dispatchPort(p) // a job opens its port itself
+		if p.wrong() && s.usable(p) {
+			wrong = append(wrong, p)
 		}
-		s.dispatchPort(p)
 		s.forgetIfGone(p)
 	}
+	s.putRight(wrong)
+}
+
+// wrong says that the port is closed though a printer uses it, or open though none does.
+func (p *port) wrong() bool { return (p.open == nil) == (len(p.printers) > 0) }
+
+// putRight opens and closes ports, a few at a time: a monitor may have ten thousand. What
+// waits for its turn is not reserved, so that its first job need not wait; s.mu is held.
+func (s *Spooler) putRight(ports []*port) {
+	const together = 16
+	var next atomic.Int64
+	for range min(together, len(ports)) {
+		s.goBackground(func(ctx context.Context) {
+			for i := next.Add(1) - 1; i < int64(len(ports)); i = next.Add(1) - 1 {
+				if p := ports[i]; s.reserveWrong(p) {
+					if s.inUse(p) {
+						_, _ = s.ensureOpen(ctx, p)
+					}
+					s.release(ctx, p)
+				}
+			}
+		})
+	}
+}
+
+func (s *Spooler) reserveWrong(p *port) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.stopping && p.wrong() && s.usable(p) && p.reserve()
 }
 
 func (s *Spooler) inUse(p *port) bool {

@@ -151,6 +151,14 @@ func reportsTwice(p *wrappedPort) {
 	}
 }
 
+// reportsBothWays says by SetJob what its answer says too.
+type reportsBothWays struct{ *wrappedPort }
+
+func (p reportsBothWays) EndDocSent(ctx context.Context, status spool.JobStatus) (sent bool, err error) {
+	err = p.EndDoc(ctx, status) // which reports
+	return err == nil, err
+}
+
 func takesWithoutDocument(p *wrappedPort) {
 	p.write = func(ctx context.Context, b []byte) (int, error) {
 		n, err := p.Port.Write(ctx, b)

@@ -147,6 +147,13 @@ func (h *hostServices) sent(s *spooler) []jobReport {
 	return slices.DeleteFunc(slices.Clone(s.reports), func(r jobReport) bool { return r.control != spool.JobControlSentToPrinter })
 }
 
+// note counts a report that came with an answer among those by SetJob.
+func (h *hostServices) note(s *spooler, job uint64) {
+	h.look(func() {
+		s.reports = append(s.reports, jobReport{job: job, control: spool.JobControlSentToPrinter, phase: ending})
+	})
+}
+
 func (h *hostServices) setPhase(s *spooler, job uint64, p phase) {
 	h.look(func() { s.phases[job] = p })
 }

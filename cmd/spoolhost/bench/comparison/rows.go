@@ -22,7 +22,6 @@ func rows() []row {
 		{"accept-50", "documents of 10 KB, 50 queues, 8 clients: time to accept", accept50},
 		{"accept-1", "one client, one idle queue: time to accept", accept1},
 		{"large", "one large document: submitted to last byte printed", large},
-		{"first-byte", "one large document, while-spooling: submitted to first byte printed", firstByte},
 		{"port", "one large document from spool to printer, against sendfile", port},
 		{"many", "many queues: start to first document printed, list all, show one, memory", many},
 		{"hung", "one hung port among 50: the others, against without (spoolhost alone)", hung},

@@ -15,36 +15,7 @@ import (
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/report"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/sink"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/target"
-	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
-
-// firstByte has the host print while it spools, as Windows does by default; CUPS cannot.
-func firstByte(ctx context.Context, e *env) error {
-	e.prepare = func(ctx context.Context, host *server, names []string) error {
-		conn, err := host.conn()
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close() }()
-		while := "while-spooling"
-		for _, name := range names {
-			_, err := apiv1.NewPrintersClient(conn).UpdatePrinter(ctx, &apiv1.UpdatePrinterRequest{
-				Name: name, Settings: &apiv1.PrinterSettings{StartPrinting: &while},
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return e.turns(ctx, 1, func(names []string) (bench.Plan, error) { return plan(1, 1, e.scale.large, names) },
-		func(ours, theirs *bench.Result) []figure {
-			return []figure{
-				{name: "first byte printed", wanted: 100, ours: ours.FirstByte.P50, theirs: theirs.FirstByte.P50, text: report.Time, less: true},
-				{name: "last byte printed", ours: ours.EndToEnd.P50, theirs: theirs.EndToEnd.P50, text: report.Time, less: true},
-			}
-		})
-}
 
 // sendfileArg makes this program send a file to an address, by sendfile.
 const sendfileArg = "sendfile"

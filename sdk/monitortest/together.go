@@ -1,0 +1,61 @@
+package monitortest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spoolhost/spoolhost/sdk/monitor"
+	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/wire"
+	"github.com/spoolhost/spoolhost/sdk/wire/monitorwire"
+)
+
+// together is a port that takes a small document in one call.
+type together interface {
+	Has(capability string) bool
+	PrintDoc(ctx context.Context, doc spool.Doc, data []byte) (monitorwire.Printed, error)
+}
+
+func checkTogether(p *probe) {
+	i := p.one()
+	t := i.device()
+	o := i.open(t)
+	port, ok := o.Port.(together)
+	if !ok || !port.Has(monitor.CapPrintDocPort) {
+		p.skip("the module's SDK takes no document in one call")
+	}
+	for n, size := range []int{1, 1000, wire.MaxTogether} {
+		what, data := fmt.Sprintf("a document of %d bytes in one call", size), pattern(size)
+		done, err := o.together(port, data)
+		p.need(err, what)
+		reports := len(p.host.sent(i.spooler)) - n
+		if done.Sent {
+			reports++
+		}
+		if reports != 1 {
+			p.fail("%s was reported as sent %d times", what, reports)
+		}
+		if done.Sent {
+			p.host.note(i.spooler, o.job)
+		}
+		p.must(p.arrives(t.device, data), what)
+	}
+}
+
+// together prints a document in one call, and what the device did not take at once after it.
+func (o *opened) together(port together, data []byte) (monitorwire.Printed, error) {
+	o.job = uint64(o.i.probe.next())
+	o.i.probe.host.setPhase(o.i.spooler, o.job, ending)
+	defer o.i.probe.host.setPhase(o.i.spooler, o.job, over)
+	done, err := port.PrintDoc(o.i.probe.call(), spool.Doc{
+		JobID: o.job, Printer: "Kit Printer", Title: "kit document", User: "kit", Datatype: spool.DatatypeRAW,
+		Size: int64(len(data)), Attempt: 1,
+	}, data)
+	if err != nil || done.Ended {
+		return done, err
+	}
+	if err := o.send(data[done.Written:]); err != nil {
+		return done, err
+	}
+	return done, o.finish(o.i.probe.call(), spool.JobStatusPrinting)
+}

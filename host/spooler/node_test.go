@@ -35,7 +35,7 @@ const patience = 30 * time.Second
 
 // node is a host with the test monitor, which can be stopped and started again.
 type node struct {
-	*testing.T
+	testing.TB
 	dir    string
 	adjust func(*host.Config)
 	host   *host.Host
@@ -59,13 +59,13 @@ func withMonitors(monitors ...catalog.Monitor) func(*host.Config) {
 	return func(c *host.Config) { c.Builtins = monitors }
 }
 
-func boot(t *testing.T, adjust func(*host.Config)) *node {
+func boot(t testing.TB, adjust func(*host.Config)) *node {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "spoolhost") // t.TempDir is too long for sockets
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{T: t, dir: dir, adjust: adjust}
+	n := &node{TB: t, dir: dir, adjust: adjust}
 	t.Cleanup(func() {
 		n.halt()
 		_ = os.RemoveAll(dir)
@@ -276,11 +276,11 @@ func (n *node) documents() []string {
 // sink is a device, with a gate that holds documents back while it is shut.
 type sink struct {
 	*hosttest.Sink
-	t    *testing.T
+	t    testing.TB
 	gate chan struct{} // closed when it is open
 }
 
-func newSink(t *testing.T) *sink {
+func newSink(t testing.TB) *sink {
 	t.Helper()
 	s := &sink{t: t, gate: make(chan struct{})}
 	close(s.gate)

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -109,6 +110,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	e := &env{settings: s, cupsd: cups, tally: &tally{}}
 	for _, r := range rows() {
 		if len(s.rows) > 0 && !slices.Contains(s.rows, r.name) {
@@ -116,11 +118,12 @@ func run(ctx context.Context) error {
 		}
 		fmt.Fprintf(os.Stderr, "%s: %s\n", r.name, r.work)
 		if err := e.measure(ctx, r); err != nil {
-			return fmt.Errorf("row %s: %w", r.name, err)
+			failed = fmt.Errorf("row %s: %w", r.name, err)
+			break // what was measured until then is shown
 		}
 	}
 	fmt.Print(e.tally.text())
-	return e.page()
+	return errors.Join(failed, e.page())
 }
 
 // measure runs a row in a directory of its own.

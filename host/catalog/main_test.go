@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/host/supervisor"
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	nothing := func(grpc.ServiceRegistrar, *wire.Host, *slog.Logger) {}
 	switch os.Getenv(envMode) {
 	case "":
-		goleak.VerifyTestMain(m)
+		unraced.Main(m)
 	case "monitor":
 		monitor.Serve(func(_ context.Context, init monitor.Init) (monitor.Monitor, error) {
 			if init.ServerName == "refused" {
@@ -173,7 +173,7 @@ func (f *fixture) reopen(t *testing.T, builtins ...Monitor) []Problem {
 
 func self(t *testing.T) string {
 	t.Helper()
-	path, err := os.Executable()
+	path, err := unraced.Executable()
 	check(t, err)
 	return path
 }

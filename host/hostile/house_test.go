@@ -10,12 +10,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,13 +20,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -38,7 +35,7 @@ import (
 func TestMain(m *testing.M) {
 	runModule()
 	hosttest.ServeMonitor()
-	goleak.VerifyTestMain(m)
+	unraced.Main(m)
 }
 
 // patience bounds every wait: a test that needs it has failed.
@@ -62,7 +59,9 @@ func build(t *testing.T) *house {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sh") // t.TempDir is too long for sockets
 	check(t, err)
-	h := &house{T: t, dir: dir, good: stream{sums: make(map[string]bool)}, module: hostileModule(t, dir)}
+	h := &house{T: t, dir: dir, good: stream{sums: make(map[string]bool)}}
+	h.module, err = unraced.Executable()
+	check(t, err)
 	cfg := host.DefaultConfig()
 	cfg.Data = filepath.Join(dir, "data")
 	cfg.Listen = []string{"unix:" + filepath.Join(dir, "api")}
@@ -96,22 +95,6 @@ func build(t *testing.T) *house {
 	check(t, h.node().AddPort(t.Context(), goodName, goodName, map[string]string{"to": fmt.Sprintf("127.0.0.1:%d", h.sink.Port())}))
 	check(t, h.node().AddPrinter(t.Context(), goodName, spooler.Settings{Ports: []string{goodName}}))
 	return h
-}
-
-// hostileModule is this program, or, if that has the race detector in it, the same without:
-// it is the host that is under test, and the detector's own memory is beyond every limit.
-func hostileModule(t *testing.T, dir string) string {
-	info, _ := debug.ReadBuildInfo()
-	if !slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		path, err := os.Executable()
-		check(t, err)
-		return path
-	}
-	path := filepath.Join(dir, "module")
-	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return path
 }
 
 func (h *house) node() *spooler.Spooler         { return h.host.Node() }

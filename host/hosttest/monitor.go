@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/spoolhost/spoolhost/host/catalog"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/sdk/mockmonitor"
 )
 
@@ -18,7 +19,7 @@ func ServeMonitor() { mockmonitor.ServeIfAsked(mockmonitor.Options{}) }
 
 // Monitor gives the running binary as a monitor of this name.
 func Monitor(name string) catalog.Monitor {
-	path, err := os.Executable()
+	path, err := unraced.Executable()
 	if err == nil {
 		path, err = filepath.EvalSymlinks(path)
 	}

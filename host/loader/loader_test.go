@@ -15,6 +15,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/loader"
 	"github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/host/store"
@@ -75,7 +76,7 @@ func newFixture(t *testing.T, change func(*loader.Config)) *fixture {
 
 func (f *fixture) add(t *testing.T, name, kind, mode string) {
 	t.Helper()
-	path, err := os.Executable()
+	path, err := unraced.Executable()
 	check(t, err)
 	_, err = f.modules.Add(deadline(t), catalog.Module{
 		Name: name, Kind: kind, Path: path, Args: []string{"-test.run=^$"}, Env: []string{envMode + "=" + mode},

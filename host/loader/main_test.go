@@ -8,8 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/sdk/driver"
 	"github.com/spoolhost/spoolhost/sdk/pointprint"
 	"github.com/spoolhost/spoolhost/sdk/printerdata"
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 	case "driver":
 		driver.Serve(func(context.Context, driver.Init) (driver.Driver, error) { return puppet{}, nil })
 	default:
-		goleak.VerifyTestMain(m)
+		unraced.Main(m)
 	}
 }
 

@@ -15,18 +15,18 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
-	"go.uber.org/goleak"
 
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 )
 
 func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
-	goleak.VerifyTestMain(m)
+	unraced.Main(m)
 }
 
 // TestMetrics asks a real host over HTTP after it has printed, failed and timed out.

@@ -14,11 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 )
@@ -27,7 +26,7 @@ func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
 	serveUnconverted()
 	serveNamed()
-	goleak.VerifyTestMain(m)
+	unraced.Main(m)
 }
 
 // patience bounds every wait: a test that needs it has failed.

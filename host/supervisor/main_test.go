@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/wire/monitorwire"
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		runMode(mode)
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	unraced.Main(m)
 }
 
 // images is shared: hashing the test binary for each test would cost most of the time.
@@ -38,7 +38,7 @@ var (
 )
 
 var self = sync.OnceValues(func() (path, digest string) {
-	path, err := os.Executable()
+	path, err := unraced.Executable()
 	if err != nil {
 		panic(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/portmon"
 	"github.com/spoolhost/spoolhost/host/registry"
@@ -33,7 +33,7 @@ import (
 
 func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
-	goleak.VerifyTestMain(m)
+	unraced.Main(m)
 }
 
 const (

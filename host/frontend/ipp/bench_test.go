@@ -13,19 +13,19 @@ import (
 	"time"
 
 	"github.com/OpenPrinting/goipp"
-	"go.uber.org/goleak"
 
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp/attr"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 )
 
 func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
-	goleak.VerifyTestMain(m)
+	unraced.Main(m)
 }
 
 // patience bounds every wait: a test that needs it has failed.

@@ -52,7 +52,7 @@ func hostRooms() [][]string {
 		{"store", "document", "eventlog", "trust"},
 		{"registry", "job", "dial"},
 		{"supervisor"},
-		{"catalog", "keeper"},
+		{"catalog"},
 		{"portmon", "xcv", "loader"},
 		{"pointprint"},
 		{"dialogue", "share", "printerdata"},

@@ -132,11 +132,6 @@ func (c *Catalog) initialize(ctx context.Context, i *Instance, m Monitor, who Fo
 	if i.group.unconverted && !who.Local {
 		return nil, unconvertedRefused(m, who.Spooler)
 	}
-	if !who.Local {
-		if err := i.Process.Fence(); err != nil {
-			return nil, err
-		}
-	}
 	root, err := who.Root.Open(ctx)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type Guard struct {
 	mu     sync.Mutex
 	groups []int
 	until  time.Duration
-	in     io.WriteCloser
+	in     *os.File
 	cmd    *exec.Cmd
 	closed bool
 }
@@ -98,10 +98,12 @@ func (g *Guard) tell(text string) {
 		return
 	}
 	if g.in != nil {
-		if _, err := io.WriteString(g.in, text); err == nil {
+		err := g.write(text)
+		if err == nil {
 			return
 		}
-		g.warn("the guard of this node's cluster spoolers has died and is started again", nil)
+		g.warn("the guard of this node's cluster spoolers has died, or was stopped, and is started again", err)
+		_ = g.cmd.Process.Kill()
 		g.end()
 	}
 	if err := g.start(); err != nil {
@@ -109,24 +111,33 @@ func (g *Guard) tell(text string) {
 	}
 }
 
+// write waits for a guard that does not read, but not so long that a renewal comes late.
+func (g *Guard) write(text string) error {
+	_ = g.in.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	_, err := g.in.WriteString(text)
+	return err
+}
+
 func (g *Guard) start() error {
 	cmd := exec.Command(g.command[0], g.command[1:]...) //nolint:gosec // the host's own binary
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = apartFromHost()
-	in, err := cmd.StdinPipe()
+	r, w, err := os.Pipe()
 	if err == nil {
+		cmd.Stdin = r
 		err = cmd.Start()
+		_ = r.Close()
 	}
 	if err != nil {
+		_ = w.Close()
 		return spoolerr.As(err, spoolerr.Unavailable, "%s", strings.Join(g.command, " "))
 	}
-	g.cmd, g.in = cmd, in
+	g.cmd, g.in = cmd, w
 	all := fmt.Sprintf("until %d\n", g.until)
 	for _, pid := range g.groups {
 		all += fmt.Sprintf("add %d\n", pid)
 	}
-	_, err = io.WriteString(in, all)
-	return err
+	return g.write(all)
 }
 
 func (g *Guard) end() {

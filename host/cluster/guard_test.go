@@ -3,6 +3,7 @@ package cluster
 import (
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,6 +43,13 @@ func TestGuard(t *testing.T) {
 	_ = g.cmd.Process.Kill() // it is started again
 	_, _ = g.cmd.Process.Wait()
 	g.Remove(freed)
+	stopped := g.cmd.Process
+	_ = stopped.Signal(syscall.SIGSTOP)
+	for limit := time.Now().Add(30 * time.Second); g.cmd.Process == stopped; { // one that reads nothing, too
+		if g.Until(monotonic() + time.Hour); time.Now().After(limit) {
+			t.Fatal("a stopped guard was kept")
+		}
+	}
 	select {
 	case <-dead:
 		t.Fatal("killed before the deadline")

@@ -28,9 +28,6 @@ type Orphan struct {
 	Incarnation uint64 `json:"incarnation"`
 	// Mark is a variable in the environment of the process and of what it started.
 	Mark string `json:"mark,omitempty"`
-	// Fenced says that the process prints for a cluster spooler, and must not outlive the
-	// lease of this node.
-	Fenced bool `json:"fenced,omitempty"`
 }
 
 // NewOrphans keeps the record in dir.
@@ -44,39 +41,15 @@ func NewOrphans(dir string) (*Orphans, error) {
 // Record notes a process that was just started, and the mark of what it starts.
 func (o *Orphans) Record(pid int, name string, incarnation uint64, mark string) error {
 	start, _ := startTime(pid)
-	return o.write(Orphan{PID: pid, Start: start, BootID: bootID(), Name: name, Incarnation: incarnation, Mark: mark})
-}
-
-func (o *Orphans) write(rec Orphan) error {
-	data, err := json.Marshal(rec)
+	data, err := json.Marshal(Orphan{PID: pid, Start: start, BootID: bootID(), Name: name, Incarnation: incarnation, Mark: mark})
 	if err != nil {
 		return err
 	}
-	tmp := o.path(rec.Incarnation) + ".tmp"
-	if err = os.WriteFile(tmp, data, 0o600); err == nil {
-		err = os.Rename(tmp, o.path(rec.Incarnation))
+	tmp := o.path(incarnation) + ".tmp"
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return spoolerr.As(err, spoolerr.Unavailable, "module %s: cannot record its process", name)
 	}
-	return spoolerr.As(err, spoolerr.Unavailable, "module %s: cannot record its process", rec.Name)
-}
-
-// Fence notes that a recorded process serves a cluster spooler.
-func (o *Orphans) Fence(incarnation uint64) error {
-	rec, ok := o.read(o.path(incarnation))
-	if !ok {
-		return spoolerr.New(spoolerr.Unavailable, 0, "the record of module process %d is gone or damaged; restart its monitor", incarnation)
-	}
-	rec.Fenced = true
-	return o.write(rec)
-}
-
-// read gives a record of this boot; the empty one if it is none.
-func (o *Orphans) read(path string) (Orphan, bool) {
-	var rec Orphan
-	data, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(data, &rec) != nil || rec.PID <= 1 || rec.BootID != bootID() {
-		return Orphan{}, false
-	}
-	return rec, true
+	return os.Rename(tmp, o.path(incarnation))
 }
 
 // Forget drops a process that has ended.
@@ -89,44 +62,23 @@ func (o *Orphans) path(incarnation uint64) string {
 // End kills every recorded process that still lives, with its group, and returns when all
 // are gone, so that no second sender of a document is left. It reports those it found.
 func (o *Orphans) End(ctx context.Context) ([]Orphan, error) {
-	return o.end(ctx, func(Orphan) bool { return true })
-}
-
-// EndFenced is End for those that serve cluster spoolers. Another process than the host may
-// call it, while the host runs.
-func (o *Orphans) EndFenced(ctx context.Context) ([]Orphan, error) {
-	return o.end(ctx, func(rec Orphan) bool { return rec.Fenced })
-}
-
-// end forgets what is gone, and what cannot be read if all are asked for. All are killed
-// before it waits for one.
-func (o *Orphans) end(ctx context.Context, which func(Orphan) bool) (found []Orphan, err error) {
 	entries, err := os.ReadDir(o.dir)
 	if err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "record of module processes")
 	}
-	chosen, alive := make(map[string]Orphan), make(map[string]bool)
+	var found []Orphan
 	for _, e := range entries {
 		path := filepath.Join(o.dir, e.Name())
-		rec, _ := o.read(path)
-		if which(rec) {
-			chosen[path] = rec
-			if alive[path] = rec.PID > 0 && ours(rec); alive[path] {
-				killGroup(rec.PID)
+		var rec Orphan
+		data, err := os.ReadFile(path)
+		if err == nil && json.Unmarshal(data, &rec) == nil && rec.PID > 1 && rec.BootID == bootID() {
+			ended, err := endOrphan(ctx, rec)
+			if err != nil {
+				return found, err
 			}
-		}
-	}
-	for path, rec := range chosen {
-		ended := alive[path]
-		if rec.PID > 0 {
-			more, endErr := endOrphan(ctx, rec)
-			ended, err = ended || more, endErr
-		}
-		if ended {
-			found = append(found, rec)
-		}
-		if err != nil {
-			return found, err
+			if ended {
+				found = append(found, rec)
+			}
 		}
 		_ = os.Remove(path)
 	}

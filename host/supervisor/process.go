@@ -230,10 +230,6 @@ func (p *Process) SendDocument(f *os.File) (number uint64, err error) {
 // Conn is the connection to the module. Calls without a deadline fail.
 func (p *Process) Conn() grpc.ClientConnInterface { return p.conn }
 
-// Fence notes that the process now serves a cluster spooler, and must not outlive the lease
-// of this node: see Orphans.EndFenced.
-func (p *Process) Fence() error { return p.env.Orphans.Fence(p.Incarnation) }
-
 // Done is closed when the process has ended and been reaped.
 func (p *Process) Done() <-chan struct{} { return p.run.exited }
 

@@ -85,9 +85,11 @@ func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServer
 			return nil, err
 		}
 		var trailer metadata.MD
-		err = conn.Invoke(passOn(ctx), info.FullMethod, req, reply, grpc.Trailer(&trailer))
+		owned, release := s.whileOwned(ctx, name)
+		err = conn.Invoke(passOn(owned), info.FullMethod, req, reply, grpc.Trailer(&trailer))
+		release()
 		if err == nil || !s.again(ctx, err, trailer, until) {
-			return reply, spoolgrpc.FromStatus(err)
+			return reply, ownerLost(ctx, name, err)
 		}
 	}
 }
@@ -111,14 +113,58 @@ func (s *Server) routeStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 		return next(srv, replayed)
 	}
 	ctx := stream.Context()
-	conn, here, err := s.route(ctx, name, time.Now().Add(routePatience))
-	switch {
-	case err != nil:
-		return err
-	case here:
-		return next(srv, replayed)
+	for until := time.Now().Add(routePatience); ; {
+		conn, here, err := s.route(ctx, name, until)
+		switch {
+		case err != nil:
+			return err
+		case here:
+			return next(srv, replayed)
+		}
+		from := &replayedStream{ServerStream: stream, first: proto.Clone(first)}
+		owned, release := s.whileOwned(ctx, name)
+		err = pump(passOn(owned), from, conn, info)
+		release()
+		if err == nil || info.IsClientStream || !s.again(ctx, err, nil, until) {
+			return ownerLost(ctx, name, err)
+		}
 	}
-	return spoolgrpc.FromStatus(pump(passOn(ctx), replayed, conn, info))
+}
+
+// whileOwned ends a request that was passed on when the spooler gets another owner: the one
+// that it went to may be stopped, and never answer.
+func (s *Server) whileOwned(ctx context.Context, name string) (_ context.Context, release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	view, changed := s.cfg.Cluster.Node.View()
+	first, _, _ := view.OwnerOf(name)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+			if view, changed = s.cfg.Cluster.Node.View(); view.Owners[spool.Fold(name)].Epoch != first.Epoch {
+				cancel()
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-done
+	}
+}
+
+// ownerLost makes an error of a request that was passed on a plain one.
+func ownerLost(ctx context.Context, name string, err error) error {
+	code := status.Code(err)
+	if err == nil || ctx.Err() != nil || code != codes.Canceled && !(code == codes.Unavailable && strings.Contains(err.Error(), "transport")) {
+		return spoolgrpc.FromStatus(err)
+	}
+	return spoolerr.As(err, spoolerr.Unavailable, "the node that owned spooler %s did not answer to the end; try again, and see spoolhost spooler show %s", spool.Quote(name), name)
 }
 
 // owns says whether a spooler is open on this host.

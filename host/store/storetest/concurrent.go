@@ -208,7 +208,8 @@ func watchEnds(ctx context.Context, t *testing.T, f *fixture, w *store.Watcher) 
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		var change store.Change
-		for err := error(nil); !slices.Contains(change.Keys, "w/late"); { // those before may come late
+		for !slices.Contains(change.Keys, "w/late") { // those before may come late
+			var err error
 			if change, err = w.Next(ctx); err != nil {
 				t.Errorf("late notice: %+v, %v", change, err)
 				return

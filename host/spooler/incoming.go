@@ -56,7 +56,7 @@ func (s *Spooler) AddDocument(ctx context.Context, id uint64, info DocumentInfo,
 		return nil, err
 	}
 	if j, err = s.cfg.Queue.Add(ctx, id, part, last); err != nil {
-		s.removeDocument(ctx, part.ID)
+		s.unrecorded(ctx, part.ID, err)
 		return nil, err
 	}
 	s.completed(ctx, j)

@@ -25,6 +25,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/portmon"
 	"github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/host/share"
+	"github.com/spoolhost/spoolhost/host/store"
 )
 
 // NodeName is the name of the node's own spooler.
@@ -231,6 +232,14 @@ func (s *Spooler) expire(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		s.cfg.Logger.Warn("cannot expire finished jobs", "error", err)
+	}
+}
+
+// unrecorded removes a document whose record was refused. If nobody can tell whether it
+// was, it stays: the job may be there. The next life's sweep removes it if it is not.
+func (s *Spooler) unrecorded(ctx context.Context, id string, why error) {
+	if !errors.Is(why, store.ErrUnknown) {
+		s.removeDocument(ctx, id)
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*
 	}
 	j, err := s.cfg.Queue.Accept(ctx, next)
 	if err != nil {
-		s.removeDocument(ctx, part.ID)
+		s.unrecorded(ctx, part.ID, err)
 		return nil, err
 	}
 	if j.Document.ID != part.ID { // the same submission was faster on another way

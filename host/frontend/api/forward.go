@@ -161,7 +161,8 @@ func (s *Server) whileOwned(ctx context.Context, name string) (_ context.Context
 // ownerLost makes an error of a request that was passed on a plain one.
 func ownerLost(ctx context.Context, name string, err error) error {
 	code := status.Code(err)
-	if err == nil || ctx.Err() != nil || code != codes.Canceled && !(code == codes.Unavailable && strings.Contains(err.Error(), "transport")) {
+	lost := code == codes.Canceled || code == codes.Unavailable && strings.Contains(err.Error(), "transport")
+	if err == nil || ctx.Err() != nil || !lost {
 		return spoolgrpc.FromStatus(err)
 	}
 	return spoolerr.As(err, spoolerr.Unavailable, "the node that owned spooler %s did not answer to the end; try again, and see spoolhost spooler show %s", spool.Quote(name), name)

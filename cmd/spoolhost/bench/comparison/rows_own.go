@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench"
@@ -199,8 +198,12 @@ func killed(ctx context.Context, e *env) error {
 		if err != nil {
 			return err
 		}
+		monitor, err := os.FindProcess(pid)
+		if err != nil {
+			return err
+		}
 		began := time.Now()
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := monitor.Kill(); err != nil {
 			return err
 		}
 		took, err := e.firstPrinted(ctx, host, names, sinks, began)

@@ -121,7 +121,7 @@ func newClusterTokenCommand(opts *options) *cobra.Command {
 	var valid time.Duration
 	cmd := &cobra.Command{
 		Use: "token", Short: "Make a token by which one node may join",
-		Long:    "Print the command by which one more host joins. Whoever has the token can become a node, and so read and change everything: treat it as a password.",
+		Long:    "Print the command by which one more host joins.\nWhoever has the token can become a node, and so read and change everything: treat it as a password.",
 		Example: "  spoolhost cluster token --valid 15m",
 		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, _ []string) error {

@@ -157,7 +157,7 @@ func newConnectionListCommand(opts *options) *cobra.Command {
 func newConnectionShowCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use: `show \\SERVER\PRINTER`, Short: "Show a connection and its files",
-		Long:              "Show a connection: its server and identity, its driver, and for each subkey of CopyFiles which files came, or why they did not.",
+		Long:              "Show a connection: its server and identity, its driver,\nand for each subkey of CopyFiles which files came, or why they did not.",
 		Example:           `  spoolhost connection show '\\NTPRINT\HpColor'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: complete(opts, 1, connectionNames),

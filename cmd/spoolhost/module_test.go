@@ -86,7 +86,7 @@ func TestVerifyMistakes(t *testing.T) {
 			t.Errorf("module %q: exit %d, %s", c.args, code, errOut)
 		}
 	}
-	if code, out, _ := commandLine(t, "module", "verify", "--list"); code != exitOK || strings.Count(out, "\n") != len(monitortest.Rules())+1 {
+	if code, out, _ := commandLine(t, "module", "verify", "--list"); code != exitOK || strings.Count(out, "\n") != len(allRules())+1 {
 		t.Errorf("--list: exit %d\n%s", code, out)
 	}
 }

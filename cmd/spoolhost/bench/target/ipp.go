@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/OpenPrinting/goipp"
 
@@ -92,7 +93,7 @@ func (t *IPP) RemoveQueue(ctx context.Context, name string) error {
 type ippClient struct {
 	*IPP
 	http *http.Client
-	id   uint32
+	id   atomic.Uint32 // those who make queues ask at the same time
 }
 
 func (c *ippClient) Close() error {
@@ -102,8 +103,7 @@ func (c *ippClient) Close() error {
 
 // request begins a request about a queue.
 func (c *ippClient) request(op goipp.Op, queue string) *goipp.Message {
-	c.id++
-	m := goipp.NewRequest(goipp.DefaultVersion, op, c.id)
+	m := goipp.NewRequest(goipp.DefaultVersion, op, c.id.Add(1))
 	add := func(name string, tag goipp.Tag, value string) {
 		m.Operation.Add(goipp.MakeAttribute(name, tag, goipp.String(value)))
 	}

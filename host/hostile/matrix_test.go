@@ -4,6 +4,7 @@ package hostile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -39,6 +40,8 @@ type row struct {
 	refused string
 	// outcomes are those of the attempts of a document; nil prints none.
 	outcomes []job.Outcome
+	// size is that document's; 0 is 100,000 bytes, which the host hands over in one call.
+	size int
 	// anyhow asks for the last outcome only: a crash may come before the document or in it.
 	anyhow bool
 	// options are what the operator chose for the monitor.
@@ -190,7 +193,7 @@ func (tr *trial) print() {
 		})
 	}
 	tr.addPrinter()
-	tr.submit(100_000)
+	tr.submit(cmp.Or(tr.size, 100_000))
 	var got []job.Outcome
 	ok := poll(func() bool {
 		j, err := node.Queue().Get(tr.Context(), tr.job)

@@ -49,7 +49,7 @@ func wayRows() []row {
 
 		byFile("sends ranges", func(*module) {}, row{outcomes: sent}),
 		byFile("takes more than the range", changed("WritePort", func(r *monitorv2.WritePortResponse) { r.Written++ }), row{
-			outcomes: []job.Outcome{job.DeviceFailed}, event: eventlog.JobAttemptEnded, says: "took 100001 of 100000",
+			outcomes: []job.Outcome{job.DeviceFailed}, event: eventlog.JobAttemptEnded, says: "took 300001 of 300000",
 		}),
 		byFile("exits in a range", on("WritePort", exit), row{
 			outcomes: retried(job.Crashed), event: eventlog.JobAttemptEnded, says: "exit status 3",
@@ -86,8 +86,12 @@ func lies(name, says string, change func(*monitorv2.PrintDocPortResponse)) row {
 	}, row{outcomes: []job.Outcome{job.DeviceFailed}, event: eventlog.JobAttemptEnded, says: says})
 }
 
+// fileSize is that of a document which has a file of its own: only such go by descriptor.
+const fileSize = 300_000
+
 // byFile is a row of a module that says it took the descriptor, and takes none.
 func byFile(name string, fault func(*module), r row) row {
+	r.size = fileSize
 	return with(monitor.CapDocumentFD, name, func(m *module) {
 		m.after["StartDocPort"] = func(r proto.Message) { r.(*monitorv2.StartDocPortResponse).DocumentTaken = true }
 		fault(m)
@@ -104,7 +108,7 @@ func (tr *trial) fillTheSocket() {
 			tr.Fatal("the socket for documents takes thousands")
 		}
 		for range 20 {
-			tr.submit(1000)
+			tr.submit(fileSize)
 		}
 		tr.wantSent()
 	}

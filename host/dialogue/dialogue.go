@@ -140,6 +140,9 @@ func explain(ctx context.Context, p *supervisor.Process, err error) error {
 	case cause != nil:
 		return spoolerr.As(cause, spoolerr.Cancelled, "the person is gone")
 	}
+	if isOver(p) && spoolerr.KindOf(err) == spoolerr.Cancelled {
+		return p.Err() // the connection was closed under the call, which gRPC says in these words
+	}
 	if spoolerr.KindOf(err) != spoolerr.Exited {
 		return err
 	}
@@ -154,6 +157,15 @@ func explain(ctx context.Context, p *supervisor.Process, err error) error {
 		<-p.Done()
 	}
 	return p.Err()
+}
+
+func isOver(p *supervisor.Process) bool {
+	select {
+	case <-p.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // end ends the process: in order if the dialogue went well.

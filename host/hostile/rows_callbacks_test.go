@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +30,10 @@ import (
 
 // callbackRows turn on the host itself, most of them while a document is being written.
 // The module tells what it achieved by the error of WritePort.
-func callbackRows() []row {
+func callbackRows() []row { return slices.Concat(forgeryRows(), excessRows()) }
+
+// forgeryRows say what is not theirs to say.
+func forgeryRows() []row {
 	return []row{
 		attack("forges registry handles", "1004 of 1004 refused", func(ctx context.Context, m *module) (tally tally) {
 			token, _, root := m.instance()
@@ -98,6 +102,12 @@ func callbackRows() []row {
 			tally.add(err)
 			return tally
 		}),
+	}
+}
+
+// excessRows take more than their share, or after their time.
+func excessRows() []row {
+	return []row{
 		attack("writes a value of 64 MB", "1 of 1 refused", func(ctx context.Context, m *module) (tally tally) {
 			tally.add(m.setValue(ctx, "huge", 64<<20))
 			return tally

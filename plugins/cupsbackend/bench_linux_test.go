@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -52,13 +51,13 @@ func (b *bench) write(t *testing.T, name, script string, mode os.FileMode) {
 // result waits for what a script leaves in $OUT.
 func (b *bench) result(name string) string {
 	b.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if data, err := os.ReadFile(filepath.Join(b.out, name)); err == nil {
-			return string(data)
-		}
-	}
-	b.Fatalf("the backend left no %s", name)
-	return ""
+	var data []byte
+	montest.Until(b, "the backend leaves "+name, func() bool {
+		var err error
+		data, err = os.ReadFile(filepath.Join(b.out, name))
+		return err == nil
+	})
+	return string(data)
 }
 
 func (b *bench) open(uri string, more ...string) monitor.Port {
@@ -85,13 +84,12 @@ func lastStatus(b *bench) spool.PortStatus {
 // waitStatus waits for a report.
 func (b *bench) waitStatus(ok func(spool.PortStatus) bool) spool.PortStatus {
 	b.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if s := lastStatus(b); ok(s) {
-			return s
-		}
-	}
-	b.Fatalf("no such report: %v", b.Host.Ports())
-	return spool.PortStatus{}
+	var s spool.PortStatus
+	montest.Until(b, "the report comes", func() bool {
+		s = lastStatus(b)
+		return ok(s)
+	})
+	return s
 }
 
 func environ(text string) map[string]string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -37,7 +38,8 @@ func betweenRows() []row {
 		dies("EndDocPort", "", row{outcomes: sent, event: eventlog.MonitorExited, says: "exit status 3"}),
 		dies("ClosePort", "", row{outcomes: sent}), // when it is removed
 		{name: "dies before it reports", lives: 1, do: func(m *module) {
-			m.report, m.then["EndDocPort"] = false, func() { exits(m) }
+			// Late enough that the host has read the answer: a lost one is a crash in the call.
+			m.report, m.then["EndDocPort"] = false, func() { time.AfterFunc(300*time.Millisecond, func() { exits(m) }) }
 		}, outcomes: []job.Outcome{job.Unconfirmed}, event: eventlog.JobAttemptEnded, says: "without reporting it as sent"},
 		{name: "obeys cancellation", lives: 1, also: func(tr *trial) { tr.cancelled(true) }, do: func(m *module) {
 			m.settles = true

@@ -151,13 +151,14 @@ func (b *box) end() {
 
 func (b *box) killedForMemory() bool { return b.memoryKills > 0 }
 
-// endStrays kills the processes with a mark until there are none.
+// endStrays kills the processes with a mark until there are none. One that is in the middle
+// of execve or of its exit shows no environment: it is looked at again.
 func endStrays(ctx context.Context, mark string) bool {
 	poll := time.NewTicker(2 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		found := strays(mark)
-		if len(found) == 0 {
+		found, changing := marked(mark)
+		if len(found) == 0 && !changing {
 			return true
 		}
 		for _, pid := range found {
@@ -173,10 +174,16 @@ func endStrays(ctx context.Context, mark string) bool {
 
 // strays finds the living processes that have a variable in the environment they were
 // started with.
-func strays(mark string) (pids []int) {
+func strays(mark string) []int {
+	pids, _ := marked(mark)
+	return pids
+}
+
+// marked gives those processes, and whether there are others of which nobody can tell yet.
+func marked(mark string) (pids []int, changing bool) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil || mark == "" {
-		return nil
+		return nil, false
 	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -184,11 +191,34 @@ func strays(mark string) (pids []int) {
 			continue
 		}
 		environ, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if err == nil && hasVariable(environ, mark) {
+		switch {
+		case err != nil:
+		case hasVariable(environ, mark):
 			pids = append(pids, pid)
+		case len(environ) == 0 && isChanging(pid):
+			changing = true
 		}
 	}
-	return pids
+	return pids, changing
+}
+
+// isChanging says that a process has no environment, not even an empty one: execve has not
+// laid it out yet, or the exit has given it up and other things not yet (proc_pid_stat(5)).
+func isChanging(pid int) bool {
+	const (
+		state, flags, envStart = 0, 6, 47 // fields 3, 9 and 50, counted behind the name
+		kernelThread           = 0x00200000
+	)
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return false
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) <= envStart {
+		return false
+	}
+	bits, err := strconv.ParseUint(fields[flags], 10, 64)
+	return err == nil && bits&kernelThread == 0 && fields[envStart] == "0" && !strings.Contains("ZX", fields[state])
 }
 
 func hasVariable(environ []byte, mark string) bool {

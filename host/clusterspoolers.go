@@ -54,6 +54,7 @@ type clusterSpoolers struct {
 	by   *Membership
 
 	mu    sync.Mutex
+	api   *api.Server // once it serves
 	owned map[*ownedSpooler]bool
 	docs  map[string]*document.Store // of jobs taken for others, by folded spooler name
 }
@@ -110,7 +111,7 @@ func (h *Host) apiCluster() *api.Cluster {
 	if h.cluster == nil {
 		return nil
 	}
-	return &api.Cluster{Node: h.cluster.node, Dial: h.cluster.by.Dial, FromNode: h.cluster.by.FromNode, Intake: h.cluster.intake}
+	return &api.Cluster{Node: h.cluster.node, Dial: h.cluster.by.Dial, FromNode: h.cluster.by.FromNode, Intake: h.cluster.Intake}
 }
 
 // monitors are the digests of the monitors that are installed here.
@@ -180,8 +181,8 @@ func (c *clusterSpoolers) wipe(ctx context.Context, o cluster.Ownership) error {
 	return nil
 }
 
-// intake gives a spooler that takes jobs for a printer of one that is not open here.
-func (c *clusterSpoolers) intake(ctx context.Context, name, printer string) (*spooler.Spooler, error) {
+// Intake gives a spooler that takes jobs for a printer of one that is not open here.
+func (c *clusterSpoolers) Intake(ctx context.Context, name, printer string) (*spooler.Spooler, error) {
 	view, _ := c.node.View()
 	s, ok := view.Spoolers[spool.Fold(name)]
 	if !ok || s.Deleting {

@@ -13,7 +13,7 @@ import (
 
 // announceIPP announces the printers by DNS-SD until ctx ends, if the configuration says so.
 func (h *Host) announceIPP(ctx context.Context, f *ippFrontend) error {
-	if f == nil || !h.cfg.IPP.Discovery {
+	if f == nil || len(f.listeners) == 0 || !h.cfg.IPP.Discovery {
 		return nil
 	}
 	places, err := f.places()

@@ -235,10 +235,11 @@ func (h *Host) Run(ctx context.Context) error {
 		return err
 	}
 	server := api.New(api.Config{
-		Spoolers: h.spoolers, Cluster: h.apiCluster(), Connections: h.connections,
+		Spoolers: h.spoolers, AnswerIPP: ippServer.answer(), Cluster: h.apiCluster(), Connections: h.connections,
 		Catalog: h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Engine: h.engine.api(), Dialogues: h.dialogues(), Share: h.share,
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
+	h.cluster.serves(server)
 	// What others need longest is started first and stopped last.
 	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
 	var infrastructure, work sync.WaitGroup

@@ -83,30 +83,19 @@ type ippFrontend struct {
 	listeners []net.Listener
 }
 
-// openIPP makes the front end and opens its addresses; nil if there are none.
+// openIPP makes the front end and opens its addresses; nil if there are none, and the host
+// answers for no cluster spooler either.
 func (h *Host) openIPP(ctx context.Context) (_ *ippFrontend, retErr error) {
 	c := h.cfg.IPP
-	if len(c.Listen) == 0 {
+	if len(c.Listen) == 0 && h.cluster == nil {
 		return nil, nil
 	}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	cfg := ipp.Config{
-		Spoolers: h.spoolers, Events: h.events, Logger: h.cfg.Logger.Named("ipp"),
-		Version: h.cfg.Version, Started: h.started, Now: h.cfg.Now, Operators: h.cfg.Operators, Anonymous: c.Anonymous, Names: c.Names, Limits: c.Limits,
-	}
-	var err error
-	if c.Users != "" {
-		if cfg.Users, err = access.OpenUsers(c.Users); err != nil {
-			return nil, err
-		}
-	}
-	if c.TLS != nil {
-		names := append([]string{}, c.Names...)
-		if cfg.TLS, err = access.ServerTLS(c.TLS.Certificate, c.TLS.Key, c.TLS.ClientCA, filepath.Join(h.cfg.Data, "ipp"), names); err != nil {
-			return nil, err
-		}
+	cfg, err := h.ippConfig()
+	if err != nil {
+		return nil, err
 	}
 	f := &ippFrontend{}
 	defer func() {
@@ -125,11 +114,33 @@ func (h *Host) openIPP(ctx context.Context) (_ *ippFrontend, retErr error) {
 		}
 		f.listeners = append(f.listeners, l)
 	}
-	if len(f.listeners) == 0 {
+	if len(f.listeners) == 0 && h.cluster == nil {
 		return nil, nil
 	}
 	f.server = ipp.New(cfg)
 	return f, nil
+}
+
+// ippConfig gives what the front end serves, and reads its files.
+func (h *Host) ippConfig() (cfg ipp.Config, err error) {
+	c := h.cfg.IPP
+	cfg = ipp.Config{
+		Spoolers: h.spoolers, Events: h.events, Logger: h.cfg.Logger.Named("ipp"),
+		Version: h.cfg.Version, Started: h.started, Now: h.cfg.Now, Operators: h.cfg.Operators, Anonymous: c.Anonymous, Names: c.Names, Limits: c.Limits,
+	}
+	if h.cluster != nil {
+		cfg.Elsewhere = h.cluster
+	}
+	if c.Users != "" {
+		if cfg.Users, err = access.OpenUsers(c.Users); err != nil {
+			return cfg, err
+		}
+	}
+	if c.TLS != nil {
+		names := append([]string{}, c.Names...)
+		cfg.TLS, err = access.ServerTLS(c.TLS.Certificate, c.TLS.Key, c.TLS.ClientCA, filepath.Join(h.cfg.Data, "ipp"), names)
+	}
+	return cfg, err
 }
 
 // ippTaken tells that the host does without an address.

@@ -170,10 +170,14 @@ func (s *Spooler) noMonitor() string {
 }
 
 // Intake gives a spooler that another node owns, or none: it takes jobs for one printer, and
-// does nothing else. cfg.Queue must be made by job.Intake.
+// does nothing else. With an empty name it has no printer, and its jobs can be read.
+// cfg.Queue must be made by job.Intake.
 func Intake(ctx context.Context, cfg Config, printerName string) (*Spooler, error) {
 	s := newSpooler(cfg)
 	s.intake = true
+	if printerName == "" {
+		return s, nil
+	}
 	values, err := s.hive.Values(ctx, printerKey(printerName))
 	if spoolerr.KindOf(err) == spoolerr.NotFound && err != nil || err == nil && len(values) == 0 {
 		return nil, unknownPrinter(printerName)

@@ -172,6 +172,8 @@ func (s *Spooler) portState(p *port) (state, status string) {
 		status = p.status.String()
 	}
 	switch {
+	case p.unit == nil && s.intake: // only its owner can tell
+		return "closed", ""
 	case p.unit == nil:
 		return "missing", s.noMonitor()
 	case !p.listed:

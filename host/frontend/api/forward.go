@@ -86,7 +86,7 @@ func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServer
 		}
 		var trailer metadata.MD
 		owned, release := s.whileOwned(ctx, name)
-		err = conn.Invoke(passOn(owned), info.FullMethod, req, reply, grpc.Trailer(&trailer))
+		err = conn.Invoke(passOn(owned, callerOf(ctx).Caller), info.FullMethod, req, reply, grpc.Trailer(&trailer))
 		release()
 		if err == nil || !s.again(ctx, err, trailer, until) {
 			return reply, ownerLost(ctx, name, err)
@@ -123,7 +123,7 @@ func (s *Server) routeStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 		}
 		from := &replayedStream{ServerStream: stream, first: proto.Clone(first)}
 		owned, release := s.whileOwned(ctx, name)
-		err = pump(passOn(owned), from, conn, info)
+		err = pump(passOn(owned, callerOf(ctx).Caller), from, conn, info)
 		release()
 		if err == nil || info.IsClientStream || !s.again(ctx, err, nil, until) {
 			return ownerLost(ctx, name, err)
@@ -223,8 +223,8 @@ func (s *Server) again(ctx context.Context, err error, trailer metadata.MD, unti
 }
 
 // passOn tells the owner who asks.
-func passOn(ctx context.Context) context.Context {
-	who, err := json.Marshal(callerOf(ctx).Caller)
+func passOn(ctx context.Context, c access.Caller) context.Context {
+	who, err := json.Marshal(c)
 	if err != nil { // a few strings and numbers
 		panic("api: " + err.Error())
 	}

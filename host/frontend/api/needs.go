@@ -83,6 +83,9 @@ func needs() map[string]access.Role {
 		apiv1.Nodes_DrainNode_FullMethodName:        access.Administrator,
 		apiv1.Nodes_ResumeNode_FullMethodName:       access.Administrator,
 
+		// Nodes only, which the method checks.
+		apiv1.Ipp_PassIpp_FullMethodName: access.User,
+
 		// What a command of the session needs, session and monitor check.
 		apiv1.Xcv_Session_FullMethodName: access.User,
 	}

@@ -7,6 +7,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -50,6 +51,8 @@ type Config struct {
 	Cluster *Cluster
 	// Connections are those to printers of other hosts; nil for none.
 	Connections *client.Client
+	// AnswerIPP answers a request of IPP that another node has passed on; nil for none.
+	AnswerIPP func(ctx context.Context, who access.Caller, r *apiv1.PassIppRequest, answer io.Writer) error
 	// Operators is the name of the group that operates, or empty.
 	Operators string
 	// Engine is what the nodes of a cluster share; nil for none.
@@ -88,6 +91,7 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	apiv1.RegisterHostServer(s.grpc, &hostServer{Server: s})
 	apiv1.RegisterClusterServer(s.grpc, &clusterServer{Server: s})
 	apiv1.RegisterEventsServer(s.grpc, &eventsServer{Server: s})
+	apiv1.RegisterIppServer(s.grpc, &ippServer{Server: s})
 	apiv1.RegisterMonitorsServer(s.grpc, &monitorsServer{Server: s})
 	apiv1.RegisterPortsServer(s.grpc, &portsServer{Server: s})
 	apiv1.RegisterPrintersServer(s.grpc, &printersServer{Server: s})

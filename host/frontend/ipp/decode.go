@@ -30,6 +30,9 @@ type request struct {
 	origin string
 	local  bool
 
+	// passed says that it comes from another node.
+	passed bool
+
 	target  target
 	spooler *spooler.Spooler
 	printer spooler.PrinterView

@@ -43,7 +43,7 @@ func FuzzRequest(f *testing.F) {
 			if out, err = ok(), werr; werr == nil {
 				tk.report(out)
 			}
-			_ = s.find(r) // there is no spooler
+			_ = readTarget(r)
 		}
 		w := httptest.NewRecorder()
 		s.answer(w, hr, r, out, err)

@@ -14,6 +14,7 @@ type operation struct {
 	aim   aim
 	role  access.Role
 	owner bool // on a job: only its owner and operators
+	way   way  // for a spooler that is not open here
 	needs []string
 	run   func(*Server, *request) (*reply, error)
 }
@@ -25,7 +26,18 @@ func (s *Server) run(r *request) (*reply, error) {
 			return nil, fail(goipp.StatusErrorBadRequest, "%s needs %s", r.op.name, name)
 		}
 	}
-	if err := s.find(r); err != nil {
+	if err := readTarget(r); err != nil {
+		return nil, err
+	}
+	if !s.findSpooler(r) {
+		return s.runElsewhere(r)
+	}
+	return s.runHere(r)
+}
+
+// runHere carries out a request for the spooler that was found.
+func (s *Server) runHere(r *request) (*reply, error) {
+	if err := find(r); err != nil {
 		return nil, err
 	}
 	if r.op.owner && r.job != nil && !r.mayHandle(r.job) {
@@ -47,17 +59,17 @@ func operations() map[int]operation {
 
 func printing() map[goipp.Op]operation {
 	return map[goipp.Op]operation{
-		goipp.OpPrintJob:     {name: "Print-Job", aim: atPrinter, run: (*Server).printJob},
-		goipp.OpValidateJob:  {name: "Validate-Job", aim: atPrinter, run: (*Server).validateJob},
-		goipp.OpCreateJob:    {name: "Create-Job", aim: atPrinter, run: (*Server).createJob},
-		goipp.OpSendDocument: {name: "Send-Document", aim: atJob, owner: true, needs: []string{"last-document"}, run: (*Server).sendDocument},
-		goipp.OpCloseJob:     {name: "Close-Job", aim: atJob, owner: true, run: (*Server).closeJob},
+		goipp.OpPrintJob:     {name: "Print-Job", aim: atPrinter, way: atAny, run: (*Server).printJob},
+		goipp.OpValidateJob:  {name: "Validate-Job", aim: atPrinter, way: atAny, run: (*Server).validateJob},
+		goipp.OpCreateJob:    {name: "Create-Job", aim: atPrinter, way: atAny, run: (*Server).createJob},
+		goipp.OpSendDocument: {name: "Send-Document", aim: atJob, owner: true, way: atAny, needs: []string{"last-document"}, run: (*Server).sendDocument},
+		goipp.OpCloseJob:     {name: "Close-Job", aim: atJob, owner: true, way: atAny, run: (*Server).closeJob},
 	}
 }
 
 func jobOperations() map[goipp.Op]operation {
 	return map[goipp.Op]operation{
-		goipp.OpGetJobAttributes:  {name: "Get-Job-Attributes", aim: atJob, run: (*Server).getJobAttributes},
+		goipp.OpGetJobAttributes:  {name: "Get-Job-Attributes", aim: atJob, way: ownerNow, run: (*Server).getJobAttributes},
 		goipp.OpGetJobs:           {name: "Get-Jobs", aim: atPrinterOrAll, run: (*Server).getJobs},
 		goipp.OpCancelJob:         {name: "Cancel-Job", aim: atJobOrAll, owner: true, run: (*Server).cancelJob},
 		goipp.OpHoldJob:           {name: "Hold-Job", aim: atJob, owner: true, run: (*Server).holdJob},
@@ -83,7 +95,7 @@ func printerOperations() map[goipp.Op]operation {
 		}}
 	}
 	return map[goipp.Op]operation{
-		goipp.OpGetPrinterAttributes:        {name: "Get-Printer-Attributes", aim: atPrinterOrAll, run: (*Server).getPrinterAttributes},
+		goipp.OpGetPrinterAttributes:        {name: "Get-Printer-Attributes", aim: atPrinterOrAll, way: ownerNow, run: (*Server).getPrinterAttributes},
 		goipp.OpGetPrinterSupportedValues:   {name: "Get-Printer-Supported-Values", aim: atPrinter, run: (*Server).getSupportedValues},
 		goipp.OpSetPrinterAttributes:        {name: "Set-Printer-Attributes", aim: atPrinter, role: access.Administrator, run: (*Server).setPrinterAttributes},
 		goipp.OpIdentifyPrinter:             {name: "Identify-Printer", aim: atPrinter, run: (*Server).identifyPrinter},
@@ -110,7 +122,7 @@ func documentOperations() map[goipp.Op]operation {
 		goipp.OpGetDocumentAttributes: {name: "Get-Document-Attributes", aim: atJob, owner: true, needs: number, run: (*Server).getDocumentAttributes},
 		goipp.OpSetDocumentAttributes: {name: "Set-Document-Attributes", aim: atJob, owner: true, needs: number, run: (*Server).setDocumentAttributes},
 		goipp.OpCancelDocument:        {name: "Cancel-Document", aim: atJob, owner: true, needs: number, run: (*Server).cancelDocument},
-		goipp.OpValidateDocument:      {name: "Validate-Document", aim: atPrinter, run: (*Server).validateJob},
+		goipp.OpValidateDocument:      {name: "Validate-Document", aim: atPrinter, way: atAny, run: (*Server).validateJob},
 	}
 }
 

@@ -29,6 +29,8 @@ type reply struct {
 	more iter.Seq[goipp.Group]
 	// data follows the attributes; it is closed when it was sent.
 	data io.ReadCloser
+	// whole, if set, is the answer as another node has made it; there is nothing else.
+	whole io.ReadCloser
 }
 
 func ok() *reply { return &reply{} }
@@ -87,14 +89,8 @@ func statusOf(k spoolerr.Kind) goipp.Status {
 
 // answer sends the answer to a request: a reply, or the failure that err is.
 func (s *Server) answer(w http.ResponseWriter, hr *http.Request, r *request, out *reply, err error) {
-	if err != nil {
-		f := failureOf(err)
-		out = &reply{status: f.status, message: f.text, unsupported: f.unsupported}
-		s.cfg.Logger.Debug("a request failed", "operation", r.op.name, "status", f.status.String(), "error", f.text, "from", hr.RemoteAddr)
-	}
-	if out.data != nil {
-		defer func() { _ = out.data.Close() }()
-	}
+	out = s.settle(r, out, err, hr.RemoteAddr)
+	defer out.close()
 	w.Header().Set("Content-Type", goipp.ContentType)
 	w.Header().Set("Cache-Control", "no-store")
 	slow := &patientWriter{w: w, control: http.NewResponseController(w)}
@@ -104,8 +100,30 @@ func (s *Server) answer(w http.ResponseWriter, hr *http.Request, r *request, out
 	}
 }
 
+// settle makes a reply of an operation that failed.
+func (s *Server) settle(r *request, out *reply, err error, from string) *reply {
+	if err == nil {
+		return out
+	}
+	f := failureOf(err)
+	s.cfg.Logger.Debug("a request failed", "operation", r.op.name, "status", f.status.String(), "error", f.text, "from", from)
+	return &reply{status: f.status, message: f.text, unsupported: f.unsupported}
+}
+
+func (out *reply) close() {
+	for _, c := range []io.ReadCloser{out.data, out.whole} {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+}
+
 // write sends a reply; groups that it makes on the way are never all in memory.
 func (out *reply) write(w io.Writer, r *request) error {
+	if out.whole != nil {
+		_, err := io.Copy(w, out.whole)
+		return err
+	}
 	version := r.msg.Version
 	if version.Major() != 1 && version.Major() != 2 {
 		version = goipp.DefaultVersion

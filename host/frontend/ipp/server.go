@@ -39,11 +39,13 @@ const (
 // Config is what the front end serves.
 type Config struct {
 	Spoolers func() []*spooler.Spooler
-	Events   *eventlog.Log
-	Logger   hclog.Logger
-	Version  string
-	Started  time.Time
-	Now      func() time.Time
+	// Elsewhere has the cluster's other spoolers; nil if the host is in no cluster.
+	Elsewhere Elsewhere
+	Events    *eventlog.Log
+	Logger    hclog.Logger
+	Version   string
+	Started   time.Time
+	Now       func() time.Time
 	// Operators is the name of the group that operates, or empty.
 	Operators string
 	// Users are the accounts with passwords; nil for none.

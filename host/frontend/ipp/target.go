@@ -111,14 +111,8 @@ const (
 	atJobOrAll                // atJob, or the host as a whole
 )
 
-// find finds the objects that a request names, as its operation wants them.
-func (s *Server) find(r *request) error {
-	if err := readTarget(r); err != nil {
-		return err
-	}
-	if err := s.findSpooler(r); err != nil {
-		return err
-	}
+// find finds the objects of the spooler that a request names, as its operation wants them.
+func find(r *request) error {
 	if r.target.printer != "" && r.op.aim != atNothing {
 		var err error
 		if r.printer, err = r.spooler.Printer(r.target.printer); err != nil {
@@ -163,25 +157,24 @@ func orJobURI(a aim) string {
 	return ""
 }
 
-func (s *Server) findSpooler(r *request) error {
+// findSpooler finds the spooler that a request names among those that are open here.
+func (s *Server) findSpooler(r *request) bool {
 	for _, sp := range s.cfg.Spoolers() {
 		if r.target.spooler == "" && sp.Local() || r.target.spooler != "" && spool.Fold(sp.Name()) == spool.Fold(r.target.spooler) {
 			r.spooler = sp
-			return nil
+			return true
 		}
 	}
-	return fail(goipp.StatusErrorNotFound, "spooler %s does not exist on this host", spool.Quote(r.target.spooler))
+	return false
 }
 
 // findJob finds the job that a request names; one that may be left out may be absent.
 func findJob(r *request) error {
-	id, has, err := attr.ReadInt(r.msg.Operation, "job-id")
+	id, err := jobID(r)
 	if err != nil {
 		return err
 	}
-	if r.target.job == 0 && has && id > 0 {
-		r.target.job = uint64(id)
-	}
+	r.target.job = id
 	switch {
 	case r.target.job == 0 && r.op.aim == atJobOrAll:
 		return nil
@@ -198,6 +191,15 @@ func findJob(r *request) error {
 		r.printer, _ = r.spooler.Printer(r.job.Printer) // it may be gone
 	}
 	return nil
+}
+
+// jobID gives the number of the job that a request names; 0 if it names none.
+func jobID(r *request) (uint64, error) {
+	id, has, err := attr.ReadInt(r.msg.Operation, "job-id")
+	if r.target.job == 0 && has && id > 0 {
+		return uint64(id), err
+	}
+	return r.target.job, err
 }
 
 // mayHandle says whether the caller may see all of a job and change it. One who proves

@@ -6,10 +6,12 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/job"
+	"golang.org/x/sys/unix"
 )
 
 // callRows break in one call: the first life after the monitor was added misbehaves, the
@@ -70,4 +72,10 @@ func callRows() []row {
 	)
 }
 
-func stopSelf() { _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) }
+// stopSelf stops the process. The signal is for the thread that asks: sent to the process, another
+// thread may take it while this one goes on and answers the call.
+func stopSelf() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/loader"
 	"github.com/spoolhost/spoolhost/host/registry"
@@ -190,9 +191,9 @@ func TestHangEndsAtTheDeadline(t *testing.T) {
 
 func TestFailuresBackOff(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1000, 0)
+	clock := hosttest.NewClock(time.Unix(1000, 0))
 	f := newFixture(t, func(c *loader.Config) {
-		c.Now = func() time.Time { return now }
+		c.Now = clock.Now
 		c.Backoff = supervisor.Backoff{Base: time.Minute, Max: time.Hour, HalfLife: time.Hour}
 	})
 	f.add(t, "puppet", wire.KindPointPrint, "refuses")
@@ -205,7 +206,7 @@ func TestFailuresBackOff(t *testing.T) {
 	if !strings.Contains(err.Error(), "no licence") {
 		t.Errorf("it does not say why: %v", err)
 	}
-	now = now.Add(2 * time.Minute)
+	clock.Forward(2 * time.Minute)
 	_, err = f.paths(t, "HpColor")
 	wantKind(t, err, spoolerr.Denied)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host"
+	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -104,14 +105,14 @@ func TestIncomingEnds(t *testing.T) {
 
 // A submitter that goes away leaves no half job that prints by itself.
 func TestAbandonedJob(t *testing.T) {
-	now := time.Now()
-	n := boot(t, func(cfg *host.Config) { cfg.Now = func() time.Time { return now } })
+	clock := hosttest.NewClock(time.Now())
+	n := boot(t, func(cfg *host.Config) { cfg.Now = clock.Now })
 	n.port("P1", "to", newSink(t).to())
 	n.printer("hall", "P1")
 	empty, half := n.create(spooler.Submission{Printer: "hall"}), n.create(spooler.Submission{Printer: "hall"})
 	n.add(half, paper("half", 10), false)
 	n.halt()
-	now = now.Add(spooler.IncomingTimeout + time.Second)
+	clock.Forward(spooler.IncomingTimeout + time.Second)
 	n.start() // housekeeping runs at once
 	n.state(empty, job.Cancelled)
 	n.state(half, job.Held)

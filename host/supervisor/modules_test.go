@@ -27,6 +27,7 @@ import (
 	"time"
 
 	plugin "github.com/hashicorp/go-plugin"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
@@ -219,7 +220,8 @@ func (puppet) Data(ctx context.Context, name string, in []byte) ([]byte, error) 
 	case "panic":
 		panic("puppet: " + string(in))
 	case "stop":
-		return nil, syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		runtime.LockOSThread() // sent to the process, another thread might take it, and this one answer
+		return nil, unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 	case "spawn": // a grandchild that holds standard output and standard error
 		cmd := exec.Command("/bin/sleep", "3600")
 		cmd.Stdout, cmd.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")

@@ -26,6 +26,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp/attr"
+	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 )
@@ -161,9 +162,9 @@ func TestPasswords(t *testing.T) {
 
 // A guesser is slowed down, and stays slowed down though it then guesses right.
 func TestGuessing(t *testing.T) {
-	now := time.Now()
+	clock := hosttest.NewClock(time.Now())
 	b := newBench(t, func(c *host.Config) {
-		c.IPP.Users, c.Now = usersFile(t), func() time.Time { return now }
+		c.IPP.Users, c.Now = usersFile(t), clock.Now
 	})
 	b.as("ann")
 	b.password = "wrong"
@@ -176,7 +177,7 @@ func TestGuessing(t *testing.T) {
 	if status, _ := b.post(b.request(goipp.OpGetJobs), nil); status != http.StatusUnauthorized {
 		t.Errorf("the eleventh guess was looked at: HTTP %d", status)
 	}
-	now = now.Add(2 * time.Second)
+	clock.Forward(2 * time.Second)
 	b.do(b.request(goipp.OpGetJobs), nil)
 }
 

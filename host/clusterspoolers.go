@@ -183,9 +183,11 @@ func (c *clusterSpoolers) wipe(ctx context.Context, o cluster.Ownership) error {
 
 // Intake gives a spooler that takes jobs for a printer of one that is not open here.
 func (c *clusterSpoolers) Intake(ctx context.Context, name, printer string) (*spooler.Spooler, error) {
-	view, _ := c.node.View()
-	s, ok := view.Spoolers[spool.Fold(name)]
-	if !ok || s.Deleting {
+	s, err := c.node.Find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if s.Deleting {
 		return nil, spoolerr.New(spoolerr.NotFound, 0, "spooler %s does not exist; see spoolhost spooler list", spool.Quote(name))
 	}
 	docs, err := c.documents(s.Name)

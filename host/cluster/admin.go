@@ -181,9 +181,9 @@ func (n *Node) Drain(ctx context.Context, node string, on bool) error {
 // WaitOwner gives the living owner of a spooler, waiting for one until ctx ends.
 func (n *Node) WaitOwner(ctx context.Context, name string) (Member, error) {
 	for {
-		v, changed := n.View()
-		if _, exists := v.Spoolers[spool.Fold(name)]; !exists {
-			return Member{}, unknownSpooler(name)
+		v, changed, err := n.find(ctx, name)
+		if err != nil {
+			return Member{}, err
 		}
 		if _, m, ok := v.OwnerOf(name); ok {
 			return m, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/cluster"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/spooler"
+	"github.com/spoolhost/spoolhost/host/store"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -69,7 +70,7 @@ func (s *Server) carried(ctx context.Context) (context.Context, error) {
 // and may.
 func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	name := spoolerNamed(req)
-	if s.cfg.Cluster == nil || name == "" || s.owns(name) {
+	if s.cfg.Cluster == nil || name == "" {
 		return next(ctx, req)
 	}
 	for until := time.Now().Add(routePatience); ; {
@@ -78,7 +79,11 @@ func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServer
 			return nil, err
 		}
 		if here {
-			return next(ctx, req)
+			reply, err := s.asOwner(ctx, name, req, next)
+			if !errors.Is(err, errGone) || time.Now().After(until) {
+				return reply, err
+			}
+			continue
 		}
 		_, reply, err := messagesOf(info.FullMethod)
 		if err != nil {
@@ -94,11 +99,48 @@ func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServer
 	}
 }
 
+// errGone: the spooler was closed here before the request reached it.
+var errGone = errors.New("the spooler is not open here any more")
+
+// asOwner carries a request out. Its answer counts only if the lease under which it was
+// found still holds: this process may have been stopped meanwhile, and another node have
+// gone on.
+func (s *Server) asOwner(ctx context.Context, name string, req any, next grpc.UnaryHandler) (any, error) {
+	node := s.cfg.Cluster.Node
+	session := node.Session()
+	reply, err := next(ctx, req)
+	if err = s.gone(ctx, name, fenced(err)); err == nil && !node.Holds(session) {
+		return nil, spoolerr.New(spoolerr.Unavailable, 0,
+			"this node lost spooler %s before it could answer; whether what was asked for has been done is to be seen at its next owner", spool.Quote(name))
+	}
+	return reply, err
+}
+
+// fenced makes the error of an owner that is none any more one that a client understands.
+func fenced(err error) error {
+	if errors.Is(err, store.ErrFenced) {
+		return spoolerr.As(err, spoolerr.Unavailable, "the spooler is going to another node; try again")
+	}
+	return err
+}
+
+// gone finds out whether a spooler was not found only because it has just been closed here.
+func (s *Server) gone(ctx context.Context, name string, err error) error {
+	if err == nil || spoolerr.KindOf(err) != spoolerr.NotFound || s.owns(name) {
+		return err
+	}
+	_ = grpc.SetTrailer(ctx, metadata.Pairs(notOwnerHeader, ""))
+	return spoolerr.As(errGone, spoolerr.Unavailable, "spooler %s is going to another node; try again", spool.Quote(name))
+}
+
 // routeStream is routeUnary for streams: their first message names the spooler. Jobs are
 // taken by every node.
 func (s *Server) routeStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if s.cfg.Cluster == nil || info.FullMethod == apiv1.Jobs_SubmitJob_FullMethodName {
+	if s.cfg.Cluster == nil {
 		return next(srv, stream)
+	}
+	if info.FullMethod == apiv1.Jobs_SubmitJob_FullMethodName {
+		return fenced(next(srv, stream))
 	}
 	first, _, err := messagesOf(info.FullMethod)
 	if err != nil {
@@ -107,9 +149,10 @@ func (s *Server) routeStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 	if err := stream.RecvMsg(first); err != nil {
 		return err
 	}
+	again := proto.Clone(first)
 	replayed := &replayedStream{ServerStream: stream, first: first}
 	name := spoolerNamed(first)
-	if name == "" || s.owns(name) {
+	if name == "" {
 		return next(srv, replayed)
 	}
 	ctx := stream.Context()
@@ -119,9 +162,14 @@ func (s *Server) routeStream(srv any, stream grpc.ServerStream, info *grpc.Strea
 		case err != nil:
 			return err
 		case here:
-			return next(srv, replayed)
+			err := s.gone(ctx, name, fenced(next(srv, replayed)))
+			if !errors.Is(err, errGone) || time.Now().After(until) {
+				return err
+			}
+			replayed = &replayedStream{ServerStream: stream, first: proto.Clone(again)}
+			continue
 		}
-		from := &replayedStream{ServerStream: stream, first: proto.Clone(first)}
+		from := &replayedStream{ServerStream: stream, first: proto.Clone(again)}
 		owned, release := s.whileOwned(ctx, name)
 		err = pump(passOn(owned, callerOf(ctx).Caller), from, conn, info)
 		release()
@@ -180,6 +228,9 @@ func (s *Server) route(ctx context.Context, name string, until time.Time) (conn 
 	_, passedOn := ctx.Value(carriedKey{}).(caller)
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	if s.owns(name) {
+		return nil, true, nil
+	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -45,12 +45,22 @@ func (s *spoolersServer) CreateSpooler(ctx context.Context, r *apiv1.CreateSpool
 	return &apiv1.CreateSpoolerResponse{ClusterSpooler: showSpooler(view, spool.Fold(r.GetName()))}, nil
 }
 
-func (s *spoolersServer) ListSpoolers(context.Context, *apiv1.ListSpoolersRequest) (*apiv1.ListSpoolersResponse, error) {
+// current gives the cluster as the node knows it, which it soon does after its start.
+func current(ctx context.Context, n *cluster.Node) (cluster.View, error) {
+	ctx, cancel := context.WithTimeout(ctx, routePatience)
+	defer cancel()
+	return n.Current(ctx)
+}
+
+func (s *spoolersServer) ListSpoolers(ctx context.Context, _ *apiv1.ListSpoolersRequest) (*apiv1.ListSpoolersResponse, error) {
 	n, err := s.node()
 	if err != nil {
 		return nil, err
 	}
-	view, _ := n.View()
+	view, err := current(ctx, n)
+	if err != nil {
+		return nil, err
+	}
 	resp := &apiv1.ListSpoolersResponse{}
 	for _, name := range slices.Sorted(maps.Keys(view.Spoolers)) {
 		resp.ClusterSpoolers = append(resp.ClusterSpoolers, showSpooler(view, name))
@@ -58,16 +68,18 @@ func (s *spoolersServer) ListSpoolers(context.Context, *apiv1.ListSpoolersReques
 	return resp, nil
 }
 
-func (s *spoolersServer) GetSpooler(_ context.Context, r *apiv1.GetSpoolerRequest) (*apiv1.GetSpoolerResponse, error) {
+func (s *spoolersServer) GetSpooler(ctx context.Context, r *apiv1.GetSpoolerRequest) (*apiv1.GetSpoolerResponse, error) {
 	n, err := s.node()
 	if err != nil {
 		return nil, err
 	}
+	finding, cancel := context.WithTimeout(ctx, routePatience)
+	defer cancel()
+	if _, err := n.Find(finding, r.GetName()); err != nil {
+		return nil, err
+	}
 	view, _ := n.View()
 	name := spool.Fold(r.GetName())
-	if _, ok := view.Spoolers[name]; !ok {
-		return nil, unknownSpooler(r.GetName())
-	}
 	shown := showSpooler(view, name)
 	if m, ok := view.Moves[name]; ok {
 		shown.Move = showMove(m)
@@ -98,12 +110,15 @@ func (s *spoolersServer) DeleteSpooler(ctx context.Context, r *apiv1.DeleteSpool
 	return &apiv1.DeleteSpoolerResponse{}, n.Delete(ctx, r.GetName(), r.GetForce())
 }
 
-func (s *spoolersServer) ListNodes(context.Context, *apiv1.ListNodesRequest) (*apiv1.ListNodesResponse, error) {
+func (s *spoolersServer) ListNodes(ctx context.Context, _ *apiv1.ListNodesRequest) (*apiv1.ListNodesResponse, error) {
 	n, err := s.node()
 	if err != nil {
 		return nil, err
 	}
-	view, _ := n.View()
+	view, err := current(ctx, n)
+	if err != nil {
+		return nil, err
+	}
 	owned := make(map[string][]string)
 	for _, name := range slices.Sorted(maps.Keys(view.Spoolers)) {
 		if _, m, ok := view.OwnerOf(name); ok {

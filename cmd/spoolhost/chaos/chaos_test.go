@@ -1,0 +1,283 @@
+//go:build linux
+
+package chaos
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
+)
+
+var (
+	seed   = flag.Uint64("chaos.seed", 0, "the seed of the faults; 0 takes a new one")
+	count  = flag.Int("chaos.faults", 8, "how many faults there are")
+	engine = flag.String("chaos.engine", "embedded", "embedded, or external: three etcd of /usr/bin")
+	binary = flag.String("chaos.binary", "", "the program; it is built if this is not given")
+	keep   = flag.Bool("chaos.keep", false, "keep the directory with the logs of all nodes")
+)
+
+const mockName = "Mock Monitor"
+
+func spoolerNames() []string { return []string{"ALPHA", "BETA"} }
+
+// printerNames are of each spooler: a quick printer and a slow one at the monitor that comes
+// along, and one at the mock.
+func printerNames() []string { return []string{"quick", "slow", "mock"} }
+
+func TestMain(m *testing.M) {
+	hosttest.ServeMonitor()
+	unraced.Main(m)
+}
+
+func TestChaos(t *testing.T) {
+	s := *seed
+	if s == 0 {
+		s = uint64(time.Now().UnixNano() % 1_000_000)
+	}
+	external := *engine == "external"
+	t.Logf("seed %d: %d faults, %s etcd; the same again: -chaos.seed %d -chaos.faults %d -chaos.engine %s", s, *count, *engine, s, *count, *engine)
+	w := newWorld(t, program(t), external)
+	w.found()
+	w.furnish()
+	t.Logf("%8.3fs the cluster works", time.Since(w.began).Seconds())
+	w.load = newLoad(w, "s"+strconv.FormatUint(s, 10))
+	ctx, cancel := context.WithCancel(context.Background())
+	wait := w.load.start(ctx)
+	pause(ctx, lease)
+	w.play(ctx, planned(s, *count, external))
+	t.Logf("%8.3fs the faults are over", time.Since(w.began).Seconds())
+	pause(ctx, lease)
+	cancel()
+	wait()
+	w.judge(w.settle())
+}
+
+// program gives the binary that is tested.
+func program(t *testing.T) string {
+	if *binary != "" {
+		return *binary
+	}
+	path := filepath.Join(t.TempDir(), "spoolhost")
+	if out, err := exec.Command("go", "build", "-o", path, "..").CombinedOutput(); err != nil {
+		t.Fatalf("building the program: %v: %s", err, out)
+	}
+	return path
+}
+
+// found makes the cluster.
+func (w *world) found() {
+	w.Helper()
+	if w.external {
+		w.startEtcd()
+	}
+	w.command(1, "cluster", "init", "--config", w.path("1.hcl"))
+	w.boot(1)
+	for n := 2; n <= nodes; n++ {
+		var token string
+		for _, word := range strings.Fields(w.command(1, "cluster", "token", "--addr", "unix:"+w.path("a1"))) {
+			if strings.HasPrefix(word, "spoolhost-join-") {
+				token = word
+			}
+		}
+		w.command(n, "cluster", "join", token, "--config", w.path(strconv.Itoa(n)+".hcl"))
+		w.boot(n)
+	}
+	if w.external {
+		return
+	}
+	w.until("all etcd members have a vote", func() string {
+		out := w.command(1, "cluster", "status", "--addr", "unix:"+w.path("a1"), "-o", "json")
+		if strings.Count(out, `"member"`)+strings.Count(out, `"leader"`) >= nodes {
+			return ""
+		}
+		return out
+	})
+}
+
+// boot starts a node and waits until it answers.
+func (w *world) boot(n int) {
+	w.Helper()
+	w.ok(w.nodes[n].start())
+	w.until("node "+strconv.Itoa(n)+" answers", func() string {
+		ctx, cancel := context.WithTimeout(context.Background(), requestTime)
+		defer cancel()
+		if _, err := w.nodes[n].ListNodes(ctx, &apiv1.ListNodesRequest{}); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+}
+
+// furnish installs the mock on all nodes and makes the spoolers with their printers.
+func (w *world) furnish() {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	self, err := unraced.Executable()
+	w.ok(err)
+	for n := 1; n <= nodes; n++ {
+		_, err := w.nodes[n].AddMonitor(ctx, &apiv1.AddMonitorRequest{Name: mockName, Module: self, Args: []string{hosttest.MonitorArg}})
+		w.ok(err)
+	}
+	for i, name := range spoolerNames() {
+		_, err := w.nodes[1].CreateSpooler(ctx, &apiv1.CreateSpoolerRequest{Name: name, PreferredOwners: []string{"n" + strconv.Itoa(i+1)}})
+		w.ok(err)
+		w.until(name+" is online", func() string { return w.offline(name) })
+		for _, printer := range printerNames() {
+			w.addPrinter(ctx, name, printer)
+		}
+	}
+}
+
+func (w *world) addPrinter(ctx context.Context, spooler, printer string) {
+	w.Helper()
+	rest := time.Duration(0)
+	if printer == "slow" {
+		rest = 20 * time.Millisecond
+	}
+	port, err := w.devices.listen(w.net.address(0), spooler, printer, rest)
+	w.ok(err)
+	monitor, settings := "Standard TCP/IP Port", map[string]string{"host": w.net.address(0), "port": strconv.Itoa(port), "connectTimeout": "5s"}
+	if printer == "mock" {
+		monitor = mockName
+		settings = map[string]string{"to": w.net.address(0) + ":" + strconv.Itoa(port), "short": "16384", "delay": "10ms"}
+	}
+	_, err = w.nodes[1].AddPort(ctx, &apiv1.AddPortRequest{Spooler: spooler, Name: printer, Monitor: monitor, Settings: settings})
+	w.ok(err)
+	attempts := uint32(0)
+	_, err = w.nodes[1].AddPrinter(ctx, &apiv1.AddPrinterRequest{
+		Spooler: spooler, Name: printer, Settings: &apiv1.PrinterSettings{Ports: []string{printer}, MaxAttempts: &attempts},
+	})
+	w.ok(err)
+}
+
+// offline says what a spooler lacks to be online; empty if it is.
+func (w *world) offline(name string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
+	defer cancel()
+	r, err := w.nodes[1].GetSpooler(ctx, &apiv1.GetSpoolerRequest{Name: name})
+	switch s := r.GetClusterSpooler(); {
+	case err != nil:
+		return err.Error()
+	case s.GetState() != "online":
+		return s.GetState() + " at " + s.GetOwner() + ": " + strings.Join(s.GetProblems(), "; ")
+	}
+	return ""
+}
+
+// settle lets the healed cluster come to rest: what was never acknowledged is sent again,
+// what is held is released, and all is printed. It gives what has become of all jobs.
+func (w *world) settle() []outcome {
+	w.Helper()
+	for _, name := range spoolerNames() {
+		w.until(name+" is online again", func() string { return w.offline(name) })
+	}
+	for _, t := range w.load.jobs {
+		if t.ID == 0 {
+			w.until("job "+t.Key+" is acknowledged", func() string {
+				if err := w.load.submit(1, w.nodes[1+t.number%nodes], t); err != nil {
+					return err.Error()
+				}
+				return ""
+			})
+		}
+	}
+	var found []outcome
+	left := -1
+	for progress := time.Now(); time.Since(progress) < patience; pause(context.Background(), 200*time.Millisecond) {
+		list, unfinished := w.outcomes()
+		if found = list; unfinished == 0 {
+			break
+		}
+		if unfinished != left {
+			left, progress = unfinished, time.Now()
+		}
+	}
+	return found
+}
+
+// outcomes lists all jobs, and releases those that are held.
+func (w *world) outcomes() (found []outcome, unfinished int) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	seen := make(map[string]time.Duration)
+	for _, t := range w.load.jobs {
+		seen[t.Key] = t.seen
+	}
+	for _, name := range spoolerNames() {
+		jobs, err := listJobs(ctx, w.nodes[2], name, true)
+		if err != nil {
+			w.Logf("the jobs of %s: %v", name, err)
+			unfinished++
+		}
+		for _, j := range jobs {
+			o := outcome{ID: j.GetId(), Spooler: name, Printer: j.GetPrinter(), Key: j.GetTitle(), State: j.GetState(), Reason: j.GetReason(), Seen: seen[j.GetTitle()]}
+			for _, a := range j.GetAttempts() {
+				o.Attempts = append(o.Attempts, a.GetOutcome())
+			}
+			found = append(found, o)
+			if o.State != "printed" && o.State != "cancelled" {
+				unfinished++
+			}
+			if o.State == "held" {
+				_, _ = w.nodes[3].ReleaseJob(ctx, &apiv1.ReleaseJobRequest{Spooler: name, Id: o.ID}) // seen again if it fails
+			}
+		}
+	}
+	return found, unfinished
+}
+
+// judge has every judge look at what was written down.
+func (w *world) judge(found []outcome) {
+	w.Helper()
+	var asked []submitted
+	for _, t := range w.load.jobs {
+		asked = append(asked, t.submitted)
+	}
+	conns := w.devices.records()
+	problems := slices.Concat(checkJobs(asked, found), checkPaper(found, conns), checkOwners(conns), checkHistory(w.history.operations(), patience))
+	for text, times := range w.load.problems {
+		problems = append(problems, fmt.Sprintf("%s (%d times)", text, times))
+	}
+	const most = 40
+	for _, p := range problems[:min(len(problems), most)] {
+		w.Error(p)
+	}
+	w.tell(found, conns, len(problems))
+}
+
+// tell says how much was tried.
+func (w *world) tell(found []outcome, conns []connection, problems int) {
+	attempts := make(map[string]int)
+	for _, o := range found {
+		for _, a := range o.Attempts {
+			attempts[a]++
+		}
+	}
+	var text []string
+	for _, what := range slices.Sorted(maps.Keys(w.load.counts)) {
+		text = append(text, fmt.Sprintf("%d %s", w.load.counts[what], what))
+	}
+	w.Logf("%.0f s, %d jobs, %d connections, %d requests; attempts %v; %s; %d problems", time.Since(w.began).Seconds(), len(found), len(conns),
+		len(w.history.operations()), attempts, strings.Join(text, ", "), problems)
+	if w.Failed() {
+		for n := 1; n <= nodes; n++ {
+			if info, err := os.Stat(w.path("n" + strconv.Itoa(n) + ".log")); err == nil {
+				w.Logf("node %d wrote %d bytes of log", n, info.Size())
+			}
+		}
+	}
+}

@@ -254,6 +254,19 @@ func (o *ownedSpooler) Run(ctx context.Context) error {
 	return o.Spooler.Run(ctx)
 }
 
+// Kill implements cluster.Instance. From now on nobody is answered by it: its end may take
+// long, and what it remembers may be of yesterday while another node prints on.
+func (o *ownedSpooler) Kill(reason string) {
+	o.disown()
+	o.Spooler.Kill(reason)
+}
+
+func (o *ownedSpooler) disown() {
+	o.by.mu.Lock()
+	defer o.by.mu.Unlock()
+	delete(o.by.owned, o)
+}
+
 // Report implements cluster.Instance.
 func (o *ownedSpooler) Report() cluster.Report {
 	const most = 5 // of the problems; all are in status
@@ -275,9 +288,7 @@ func (o *ownedSpooler) Report() cluster.Report {
 
 // Close implements cluster.Instance.
 func (o *ownedSpooler) Close() error {
-	o.by.mu.Lock()
-	delete(o.by.owned, o)
-	o.by.mu.Unlock()
+	o.disown()
 	if o.queue != nil {
 		o.queue.Close()
 	}

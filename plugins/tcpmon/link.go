@@ -27,6 +27,7 @@ func connect(ctx context.Context, s settings, size int64, log *slog.Logger) (*li
 	if err != nil {
 		return nil, err
 	}
+	netport.Incomplete(conn)
 	l := &link{
 		Stream:       netport.Stream{Remote: s.Remote, Conn: conn, Size: size, Patience: s.writeTimeout},
 		closeTimeout: s.closeTimeout, log: log, back: backchannel.New(),
@@ -130,6 +131,11 @@ func (l *link) waiting() (int, error) {
 
 // Release closes the connection after a document that was finished.
 func (l *link) Release() {
+	netport.Complete(l.Conn)
+	l.end()
+}
+
+func (l *link) end() {
 	_ = l.Conn.Close()
 	<-l.back.Done
 }
@@ -137,6 +143,6 @@ func (l *link) Release() {
 // Drop resets the connection, so that the printer knows the document is incomplete and
 // this machine does not go on to send what it has buffered.
 func (l *link) Drop() {
-	_ = l.Conn.SetLinger(0)
-	l.Release()
+	netport.Incomplete(l.Conn)
+	l.end()
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -339,4 +341,31 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.Builder.Write(p)
+}
+
+// A process that dies with a document in it resets its connection: what the kernel has
+// buffered is not sent later, when another process may print already.
+func TestDeathResetsTheConnection(t *testing.T) {
+	dead, seen := make(chan struct{}), make(chan error, 1)
+	dev := newDevice(t, "127.0.0.1:0", func(c *net.TCPConn) {
+		<-dead
+		_, err := io.Copy(io.Discard, c)
+		seen <- err
+	})
+	settings, err := parse(portconfig.Config{Name: "lp1", Settings: dev.settings("writeTimeout", "1s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := connect(t.Context(), settings, 1<<30, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil { // until the printer takes no more
+		_, err = l.Write(t.Context(), make([]byte, spool.ChunkSize))
+	}
+	l.end() // as the kernel does
+	close(dead)
+	if err := <-seen; err == nil {
+		t.Error("the printer took what had been buffered, and saw an orderly end")
+	}
 }

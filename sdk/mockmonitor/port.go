@@ -100,7 +100,9 @@ func (p *port) connect(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.conn, _ = conn.(*net.TCPConn)
+	if p.conn, _ = conn.(*net.TCPConn); p.conn != nil {
+		_ = p.conn.SetLinger(0) // a process that dies in a document resets its connection
+	}
 	return nil
 }
 
@@ -205,8 +207,8 @@ func (p *port) drop(reset bool) {
 	if p.conn == nil {
 		return
 	}
-	if reset {
-		_ = p.conn.SetLinger(0)
+	if !reset {
+		_ = p.conn.SetLinger(-1)
 	}
 	_ = p.conn.Close()
 	p.conn = nil

@@ -31,6 +31,7 @@ func Open(ctx context.Context, s Settings, doc spool.Doc) (ports.Target, error) 
 	if err != nil {
 		return nil, err
 	}
+	netport.Incomplete(c.conn)
 	t := &transfer{connection: c, doc: doc, name: jobNames(doc.JobID, senderName(s.Sender))}
 	t.stream = netport.Stream{Remote: s.Remote, Conn: c.conn, Size: doc.Size, Patience: s.WriteTimeout}
 	if err := t.begin(ctx); err != nil {
@@ -142,6 +143,7 @@ func (t *transfer) Condition() spool.PortStatus {
 // Release closes the connection after a job that was accepted. What the daemon still says
 // is read, because closing with unread bytes resets the connection.
 func (t *transfer) Release() {
+	netport.Complete(t.conn)
 	_ = t.conn.CloseWrite()
 	_ = t.conn.SetReadDeadline(time.Now().Add(time.Second))
 	_, _ = io.CopyN(io.Discard, t.conn, 4<<10)
@@ -151,6 +153,6 @@ func (t *transfer) Release() {
 // Drop resets the connection: a daemon does not print a job whose files it did not get
 // whole.
 func (t *transfer) Drop() {
-	_ = t.conn.SetLinger(0)
+	netport.Incomplete(t.conn)
 	_ = t.conn.Close()
 }

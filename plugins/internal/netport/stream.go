@@ -118,3 +118,11 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// Incomplete has the kernel reset a connection whose process dies with a document in it,
+// instead of sending what it has buffered: the printer could take that for the end of the
+// document, or get it when another process prints already. Complete undoes it.
+func Incomplete(conn *net.TCPConn) { _ = conn.SetLinger(0) }
+
+// Complete has the kernel deliver what it has, and end the connection in order.
+func Complete(conn *net.TCPConn) { _ = conn.SetLinger(-1) }

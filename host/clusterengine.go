@@ -35,6 +35,7 @@ type clusterEngine struct {
 	store  *etcd.Store
 	roster *engine.Roster
 	pair   *tls.Certificate
+	clocks *clocks
 
 	mu    sync.Mutex
 	nodes map[string]engine.Node // nil: not known yet
@@ -110,6 +111,7 @@ func (h *Host) openEngine() error {
 		Cluster: c.Name, Kind: c.Engine, Shared: c.Shared, Authority: t.Authority, Engine: e.engine, Store: e.store, Now: h.cfg.Now,
 		Self: engine.Node{Name: c.Node, Peer: c.Listen, API: c.Advertise, Version: h.cfg.Version, Joined: h.cfg.Now().UTC(), Key: identity.Fingerprint()},
 	}
+	e.clocks = newClocks(e)
 	if h.cfg.TLS.Certificate == "" { // its own certificate is now the cluster's, for the same key
 		h.secure.Certificate = func() *tls.Certificate { return e.pair }
 	}
@@ -158,6 +160,7 @@ func (e *clusterEngine) run(ctx context.Context) error {
 			stop()
 		}
 	})
+	work.Go(func() { e.clocks.run(ctx) })
 	err := e.follow(ctx)
 	stop()
 	select {
@@ -260,7 +263,7 @@ func (e *clusterEngine) api() *api.ClusterEngine {
 	if e == nil {
 		return nil
 	}
-	return &api.ClusterEngine{Roster: e.roster, Endpoints: e.host.cfg.Cluster.Endpoints, Dial: e.Dial}
+	return &api.ClusterEngine{Roster: e.roster, Endpoints: e.host.cfg.Cluster.Endpoints, Dial: e.Dial, ClockProblem: e.clocks.problem}
 }
 
 // InitCluster makes this host the first node of a cluster, and gives a token for the

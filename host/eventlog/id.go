@@ -115,6 +115,7 @@ const (
 	SpoolerMoved      ID = 703
 	SpoolerDeleted    ID = 704
 	NodeFenced        ID = 710
+	ClockSkewed       ID = 711
 )
 
 // idName is a row of the table of ids.
@@ -201,6 +202,7 @@ func ids() []idName {
 		{SpoolerMoved, "spooler moved"},
 		{SpoolerDeleted, "spooler deleted"},
 		{NodeFenced, "node fenced"},
+		{ClockSkewed, "clock skewed"},
 	}
 }
 

@@ -21,6 +21,8 @@ type ClusterEngine struct {
 	Endpoints []string
 	// Dial gives a connection to another node's API; it is kept by the giver.
 	Dial func(node, address string) (grpc.ClientConnInterface, error)
+	// ClockProblem says what is wrong with the clock of this node; empty for nothing.
+	ClockProblem func() string
 }
 
 type clusterServer struct {

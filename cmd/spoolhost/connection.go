@@ -252,11 +252,14 @@ need not be there. A connection with unfinished jobs is kept.`,
 
 // forwardedText says how a job stands that another host prints.
 func forwardedText(f *apiv1.ForwardedJob) string {
-	what := "job " + jobID(f.GetId()) + " of " + f.GetPrinter()
-	if f.GetJob() == nil {
-		return strings.TrimSuffix(what+"; "+f.GetProblem(), "; ")
+	what := f.GetPrinter()
+	if f.GetId() != 0 {
+		what = "job " + jobID(f.GetId()) + " of " + what
 	}
-	return what + ": " + state(f.GetJob().GetState(), f.GetJob().GetReason())
+	if f.GetJob() != nil {
+		what += ": " + state(f.GetJob().GetState(), f.GetJob().GetReason())
+	}
+	return strings.TrimSuffix(what+"; "+f.GetProblem(), "; ")
 }
 
 func connectionNames(ctx context.Context, c *client, _ string) ([]cobra.Completion, error) {

@@ -35,7 +35,8 @@ func newJobListCommand(opts *options) *cobra.Command {
 		Use:   "list",
 		Short: "List jobs that are not finished",
 		Long: `List the jobs that are not finished, in order of id; with --all every job of which the
-host still keeps the record.`,
+host still keeps the record. A job at the printer of a connection is listed until the server
+has finished it, with its state there.`,
 		Example: `  spoolhost job list
   spoolhost job list -p Office --all
   spoolhost job list -o json | jq '[.[] | select(.state == "held") | .id]'`,
@@ -58,9 +59,24 @@ host still keeps the record.`,
 
 func jobRow(j *apiv1.Job) []string {
 	return []string{
-		jobID(j.GetId()), j.GetPrinter(), j.GetState(), size(j.GetSize()), orDash(j.GetUser()),
+		jobID(j.GetId()), j.GetPrinter(), stateAnywhere(j), size(j.GetSize()), orDash(j.GetUser()),
 		localTime(j.GetSubmittedAt()), cut(clean(j.GetTitle()), titleColumns),
 	}
+}
+
+// stateAnywhere is the state of a job; one that was passed on to another host has the state
+// that it has there.
+func stateAnywhere(j *apiv1.Job) string {
+	for _, f := range j.GetForwarded() {
+		switch there := f.GetJob().GetState(); {
+		case f.GetOver() && (there == jobPrinted || there == ""):
+		case there == "":
+			return "sent"
+		default:
+			return there + " there"
+		}
+	}
+	return j.GetState()
 }
 
 func newJobShowCommand(opts *options) *cobra.Command {

@@ -82,6 +82,9 @@ func verdict(job *apiv1.Job) (done bool, err error) {
 func verdictElsewhere(job *apiv1.Job) (done bool, err error) {
 	for _, f := range job.GetForwarded() {
 		there := f.GetJob()
+		if there == nil && f.GetOver() {
+			return true, elsewhere(f, &notPrintedError{"nobody knows whether it printed: " + f.GetProblem()})
+		}
 		if there == nil {
 			return false, nil // the server cannot be asked just now
 		}

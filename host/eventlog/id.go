@@ -91,6 +91,7 @@ const (
 	JobChanged        ID = 511
 	JobComplete       ID = 512
 	JobForwarded      ID = 513
+	JobForwardEnded   ID = 514
 )
 
 // Events of connections to printers of other hosts (Point and Print).
@@ -186,6 +187,7 @@ func ids() []idName {
 		{JobChanged, "job changed"},
 		{JobComplete, "job complete"},
 		{JobForwarded, "job forwarded"},
+		{JobForwardEnded, "job ended on another host"},
 		{ConnectionAdded, "connection added"},
 		{ConnectionRefreshed, "connection refreshed"},
 		{ConnectionDeleted, "connection deleted"},

@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -73,27 +72,4 @@ func (q *Queue) forgetSubmissions(tx store.Tx, most int) error {
 		}
 	}
 	return nil
-}
-
-// Forward is a job of another host that a document has become.
-type Forward struct {
-	// Printer is \\SERVER\PRINTER.
-	Printer string `json:"printer"`
-	ID      uint64 `json:"id"`
-}
-
-// maxForwards bounds what a job's record carries: older ones are dropped.
-const maxForwards = 64
-
-// SetForwarded notes which job of another host a document of a job has become.
-func (q *Queue) SetForwarded(ctx context.Context, id uint64, to Forward) (*Job, error) {
-	return q.change(ctx, id, func(j *Job) (*Job, error) {
-		if slices.Contains(j.Forwarded, to) {
-			return j, nil
-		}
-		j = j.clone()
-		j.Forwarded = append(slices.Clone(j.Forwarded), to)
-		j.Forwarded = j.Forwarded[max(0, len(j.Forwarded)-maxForwards):]
-		return j, nil
-	})
 }

@@ -16,6 +16,9 @@ import (
 
 // CancelJob ends a job for good.
 func (s *Spooler) CancelJob(ctx context.Context, id uint64, by string) error {
+	if elsewhere, err := s.cancelElsewhere(ctx, id, by); elsewhere {
+		return err
+	}
 	return s.act(ctx, eventlog.JobCancelled, "cancelled by "+by, func(ctx context.Context) (*job.Job, error) {
 		return s.cfg.Queue.Cancel(ctx, id, "cancelled by "+by)
 	})

@@ -2,6 +2,7 @@ package spooler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,8 @@ import (
 type Provider interface {
 	// OpenPort opens a port. Its EndDoc calls sent when the document is durable there.
 	OpenPort(ctx context.Context, name string) (monitor.Port, error)
+	// Cancel ends what a job has become on other hosts.
+	Cancel(ctx context.Context, j *job.Job) error
 }
 
 // Provide gives the spooler its print provider, before Run.
@@ -131,10 +134,17 @@ func (s *Spooler) Disconnect(ctx context.Context, name string) error {
 		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	var open *portmon.Port
 	if p := s.ports[spool.Fold(name)]; p != nil {
 		p.listed = false
+		if !p.busy { // else whoever has reserved it closes it
+			open, p.open = p.open, nil
+		}
 		s.forgetIfGone(p)
+	}
+	s.mu.Unlock()
+	if open != nil {
+		_ = open.Close(ctx) // it ends a link; there is nothing to lose
 	}
 	return nil
 }
@@ -165,7 +175,8 @@ func (s *Spooler) Outgoing(ctx context.Context, id uint64) (client.Document, err
 var _ client.Jobs = (*Spooler)(nil)
 var _ client.Printers = (*Spooler)(nil)
 
-// Forwarded records which job a document has become on another host, and that it is there.
+// Forwarded records which job a document has become on another host, and that it is there;
+// or, without an id, that it may be.
 func (s *Spooler) Forwarded(ctx context.Context, id uint64, to job.Forward) error {
 	if _, err := s.cfg.Queue.SetForwarded(ctx, id, to); err != nil {
 		return err
@@ -174,8 +185,65 @@ func (s *Spooler) Forwarded(ctx context.Context, id uint64, to job.Forward) erro
 	if err != nil {
 		return err
 	}
+	if to.ID == 0 {
+		return nil
+	}
 	s.jobEvent(eventlog.JobForwarded, eventlog.Info, j, fmt.Sprintf("forwarded: it is job %d of %s", to.ID, to.Printer), to.Printer)
 	return (&callbacks{spooler: s, unit: s.provider}).SetJob(ctx, id, spool.JobControlSentToPrinter)
+}
+
+// Stands records how a forwarded document stands on the other host.
+func (s *Spooler) Stands(ctx context.Context, id uint64, f job.Forward) error {
+	j, err := s.cfg.Queue.SetForwarded(ctx, id, f)
+	if err == nil && f.State.Final() {
+		severity := eventlog.Info
+		if f.State == job.Failed {
+			severity = eventlog.Warning
+		}
+		s.jobEvent(eventlog.JobForwardEnded, severity, j,
+			strings.TrimSuffix(fmt.Sprintf("%s at %s, where it is job %d: %s", f.State, f.Printer, f.ID, f.Reason), ": "), f.Printer)
+	}
+	return err
+}
+
+// Away gives the jobs with documents on other hosts.
+func (s *Spooler) Away(ctx context.Context) (list []*job.Job, err error) {
+	for _, j := range s.cfg.Queue.Active("") {
+		if j.Away() {
+			list = append(list, j)
+		}
+	}
+	for j, err := range s.cfg.Queue.Finished(ctx, 0) {
+		switch {
+		case errors.Is(err, spoolerr.Corrupt):
+		case err != nil:
+			return nil, err
+		case j.Away():
+			list = append(list, j)
+		}
+	}
+	return list, nil
+}
+
+// Job gives a job.
+func (s *Spooler) Job(ctx context.Context, id uint64) (*job.Job, error) {
+	return s.cfg.Queue.Get(ctx, id)
+}
+
+// cancelElsewhere cancels a job that is finished here and not where it was sent.
+func (s *Spooler) cancelElsewhere(ctx context.Context, id uint64, by string) (elsewhere bool, err error) {
+	s.mu.Lock()
+	u := s.provider
+	s.mu.Unlock()
+	j, err := s.cfg.Queue.Get(ctx, id)
+	if err != nil || u == nil || j.State != job.Printed || !j.Away() {
+		return false, nil
+	}
+	if err := u.provider.Cancel(ctx, j); err != nil {
+		return true, err
+	}
+	s.jobEvent(eventlog.JobCancelled, eventlog.Info, j, "cancelled by "+by+", also where it was sent", "")
+	return true, nil
 }
 
 // always is the process of what needs none: it never ends.

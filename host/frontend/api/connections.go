@@ -220,12 +220,41 @@ func (s *Server) ask(ctx context.Context, p *apiv1.Job) *apiv1.Job {
 		return p
 	}
 	for _, f := range p.GetForwarded() {
+		if f.GetOver() || f.GetId() == 0 {
+			continue
+		}
 		found, err := s.cfg.Connections.Job(ctx, job.Forward{Printer: f.GetPrinter(), ID: f.GetId()})
-		if f.Job = found; err != nil {
+		if err != nil && f.GetProblem() == "" {
 			f.Problem = err.Error()
+		}
+		if err == nil {
+			f.Job, f.Over = found, job.State(found.GetState()).Final()
 		}
 	}
 	return p
+}
+
+// away gives the jobs of a spooler that print on other hosts, as they were last heard of.
+func (s *Server) away(ctx context.Context, sp *spooler.Spooler) (list []*job.Job) {
+	if s.cfg.Connections == nil || sp.Name() != spooler.NodeName {
+		return nil
+	}
+	for _, id := range s.cfg.Connections.Away() {
+		if j, err := sp.Queue().Get(ctx, id); err == nil && j.State.Final() {
+			list = append(list, j)
+		}
+	}
+	return list
+}
+
+// heard puts in what was last heard of a job's documents on other hosts.
+func (s *Server) heard(j *job.Job) *job.Job {
+	if s.cfg.Connections == nil || !j.Away() {
+		return j
+	}
+	now := *j
+	now.Forwarded = s.cfg.Connections.Forwards(j)
+	return &now
 }
 
 // follow goes on with the watch of a job that another host prints, until it has ended there.
@@ -238,7 +267,7 @@ func (s *jobsServer) follow(ctx context.Context, sp *spooler.Spooler, j *job.Job
 		p := s.ask(ctx, jobToProto(sp, j))
 		open, now := false, ""
 		for _, f := range p.GetForwarded() {
-			open = open || !job.State(f.GetJob().GetState()).Final()
+			open = open || !f.GetOver()
 			now += f.GetJob().GetState() + "," + f.GetJob().GetReason() + "," + f.GetProblem() + ";"
 		}
 		if now != before {

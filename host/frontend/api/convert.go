@@ -40,7 +40,7 @@ func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 		p.Reason = fmt.Sprintf("the document is being stopped to %s it", j.Intent)
 	}
 	for _, to := range j.Forwarded {
-		p.Forwarded = append(p.Forwarded, &apiv1.ForwardedJob{Printer: to.Printer, Id: to.ID})
+		p.Forwarded = append(p.Forwarded, forwardToProto(to))
 	}
 	for _, a := range j.Attempts {
 		p.Attempts = append(p.Attempts, &apiv1.Attempt{
@@ -48,6 +48,23 @@ func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 			StartedAt: stamp(a.Started), EndedAt: stamp(a.Ended), Outcome: string(a.Outcome),
 			BytesSent: uint64(max(a.BytesSent, 0)), Error: a.Error, Tries: a.Tries,
 		})
+	}
+	return p
+}
+
+// forwardToProto gives a forwarded document as it was last heard of.
+func forwardToProto(f job.Forward) *apiv1.ForwardedJob {
+	p := &apiv1.ForwardedJob{Printer: f.Printer, Id: f.ID, Over: f.Over}
+	if f.State != "" {
+		p.Job = &apiv1.Job{Id: f.ID, State: string(f.State), Reason: f.Reason}
+	}
+	switch {
+	case f.Over && f.State == "":
+		p.Problem = f.Reason
+	case f.Cancel:
+		p.Problem = "it was cancelled here, and the server is still to be told"
+	case f.ID == 0 && !f.Over:
+		p.Problem = "the server's answer was lost; it is asked again"
 	}
 	return p
 }

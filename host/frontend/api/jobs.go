@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -40,7 +42,7 @@ func (s *jobsServer) SubmitJob(stream submitStream) error {
 	if v, err := sp.Printer(h.GetPrinter()); err == nil && !c.MayPrint(v.Allow, v.Deny) {
 		return spoolerr.New(spoolerr.Denied, 0, "%s may not print to printer %s; ask an administrator of this host", c.Name, spool.Quote(v.Name))
 	}
-	key, err := spooler.SubmissionKey(fmt.Sprint(c.UID, c.Account), h.GetIdempotencyKey())
+	key, err := submissionKey(c, h.GetIdempotencyKey())
 	if err != nil {
 		return err
 	}
@@ -140,8 +142,8 @@ func (s *jobsServer) ListJobs(r *apiv1.ListJobsRequest, stream listJobsStream) e
 	show := func(j *job.Job) bool {
 		return c.MayHandle(j) && (r.GetPrinter() == "" || spool.Fold(j.Printer) == spool.Fold(r.GetPrinter()))
 	}
-	out := &jobPages{spooler: sp, stream: stream, show: show}
-	active := sp.Queue().Active(r.GetPrinter())
+	out := &jobPages{spooler: sp, stream: stream, show: show, heard: s.heard}
+	active := s.withAway(stream.Context(), sp, sp.Queue().Active(r.GetPrinter()), r.GetAll())
 	if r.GetAll() {
 		if active, err = s.finished(stream.Context(), sp.Queue(), active, out); err != nil {
 			return err
@@ -153,6 +155,17 @@ func (s *jobsServer) ListJobs(r *apiv1.ListJobsRequest, stream listJobsStream) e
 		}
 	}
 	return out.flush()
+}
+
+// withAway adds the jobs that print on other hosts, in their place by id. A list of all has
+// them among those that are finished here.
+func (s *jobsServer) withAway(ctx context.Context, sp *spooler.Spooler, active []*job.Job, all bool) []*job.Job {
+	if all {
+		return active
+	}
+	list := append(active, s.away(ctx, sp)...)
+	slices.SortFunc(list, func(a, b *job.Job) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(list, func(a, b *job.Job) bool { return a.ID == b.ID })
 }
 
 // finished sends the finished jobs, and between them the active ones of lower ids, so
@@ -187,6 +200,7 @@ type jobPages struct {
 	spooler *spooler.Spooler
 	stream  listJobsStream
 	show    func(*job.Job) bool
+	heard   func(*job.Job) *job.Job
 	page    []*apiv1.Job
 }
 
@@ -195,7 +209,7 @@ func (p *jobPages) add(j *job.Job) error {
 	if !p.show(j) {
 		return nil
 	}
-	p.page = append(p.page, jobToProto(p.spooler, j))
+	p.page = append(p.page, jobToProto(p.spooler, p.heard(j)))
 	if len(p.page) < most {
 		return nil
 	}
@@ -232,7 +246,7 @@ func (s *jobsServer) GetJob(ctx context.Context, r *apiv1.GetJobRequest) (*apiv1
 	if err != nil {
 		return nil, err
 	}
-	return &apiv1.GetJobResponse{Job: s.ask(ctx, jobToProto(sp, j))}, nil
+	return &apiv1.GetJobResponse{Job: s.ask(ctx, jobToProto(sp, s.heard(j)))}, nil
 }
 
 func (s *jobsServer) WatchJob(r *apiv1.WatchJobRequest, stream grpc.ServerStreamingServer[apiv1.WatchJobResponse]) error {
@@ -295,12 +309,44 @@ func (s *jobsServer) act(ctx context.Context, spoolerName string, id uint64, cha
 	if err != nil {
 		return nil, err
 	}
-	return jobToProto(sp, j), nil
+	return jobToProto(sp, s.heard(j)), nil
 }
 
 func (s *jobsServer) CancelJob(ctx context.Context, r *apiv1.CancelJobRequest) (*apiv1.CancelJobResponse, error) {
-	j, err := s.act(ctx, r.GetSpooler(), r.GetId(), func(sp *spooler.Spooler, by string) error { return sp.CancelJob(ctx, r.GetId(), by) })
+	id, err := s.submitted(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	j, err := s.act(ctx, r.GetSpooler(), id, func(sp *spooler.Spooler, by string) error { return sp.CancelJob(ctx, id, by) })
 	return &apiv1.CancelJobResponse{Job: j}, err
+}
+
+// submitted gives the id of the job that a request names by itself, or by its submission's key.
+func (s *jobsServer) submitted(ctx context.Context, r *apiv1.CancelJobRequest) (uint64, error) {
+	if r.GetIdempotencyKey() == "" {
+		return r.GetId(), nil
+	}
+	sp, err := s.spooler(r.GetSpooler())
+	if err != nil {
+		return 0, err
+	}
+	key, err := submissionKey(callerOf(ctx), r.GetIdempotencyKey())
+	if err != nil {
+		return 0, err
+	}
+	j, err := sp.Queue().Submitted(ctx, key)
+	if err == nil && j == nil {
+		err = spoolerr.New(spoolerr.NotFound, 0, "no job was submitted with this idempotency key")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return j.ID, nil
+}
+
+// submissionKey makes of a caller's key one that no other caller has.
+func submissionKey(c caller, key string) (string, error) {
+	return spooler.SubmissionKey(fmt.Sprint(c.UID, c.Account), key)
 }
 
 func (s *jobsServer) HoldJob(ctx context.Context, r *apiv1.HoldJobRequest) (*apiv1.HoldJobResponse, error) {

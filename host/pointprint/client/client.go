@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/pointprint/confine"
 	"github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/sdk/driver"
@@ -82,7 +83,10 @@ type Client struct {
 	connections map[string]*Connection // by folded name
 	held        map[string]*holding    // by place
 	locks       map[string]*lock
-	wake        chan struct{} // told when there is another connection to watch
+	ends        map[string]context.CancelFunc // of the watches of connections, by folded name
+	away        map[uint64][]job.Forward      // by job here: documents that other hosts have not ended with
+	moved       chan struct{}                 // closed and made anew when away changes
+	wake        chan struct{}                 // told when there is another connection to watch
 }
 
 // New reads the connections. It starts nothing.
@@ -96,7 +100,8 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, connections: make(map[string]*Connection), held: make(map[string]*holding),
-		locks: make(map[string]*lock), wake: make(chan struct{}, 1),
+		locks: make(map[string]*lock), ends: make(map[string]context.CancelFunc), away: make(map[uint64][]job.Forward),
+		moved: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	if err := c.load(ctx); err != nil {
 		return nil, err

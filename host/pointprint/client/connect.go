@@ -217,5 +217,8 @@ func (c *Client) forget(ctx context.Context, n Name) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.connections, n.fold())
+	if end := c.ends[n.fold()]; end != nil {
+		end()
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -31,8 +32,14 @@ type Document struct {
 type Jobs interface {
 	// Outgoing describes the document of a job that prints now.
 	Outgoing(ctx context.Context, id uint64) (Document, error)
-	// Forwarded records durably which job of the server it has become.
+	// Forwarded records durably which job of the server it has become; without an id, that it
+	// may have become one.
 	Forwarded(ctx context.Context, id uint64, to job.Forward) error
+	// Stands records durably how it stands there.
+	Stands(ctx context.Context, id uint64, f job.Forward) error
+	// Job gives a job, Away those that have documents on other hosts.
+	Job(ctx context.Context, id uint64) (*job.Job, error)
+	Away(ctx context.Context) ([]*job.Job, error)
 }
 
 // OpenPort opens the port of a connection: what is printed there becomes a job of the server,
@@ -63,6 +70,8 @@ type outgoing struct {
 	stream grpc.ClientStreamingClient[apiv1.SubmitJobRequest, apiv1.SubmitJobResponse]
 	cancel context.CancelFunc
 	sent   uint64
+	key    string
+	ended  bool // the server has been told that this is all of it
 
 	answered chan struct{} // closed when the server has answered, or the stream has broken
 	id       uint64
@@ -113,7 +122,7 @@ func (f *forwarder) StartDoc(ctx context.Context, doc spool.Doc) error {
 // begin sends the header. The stream outlives the call that makes it.
 func begin(ctx context.Context, doc spool.Doc, l *link, h *apiv1.SubmitHeader) (*outgoing, error) {
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	o := &outgoing{job: doc, link: l, cancel: cancel, answered: make(chan struct{})}
+	o := &outgoing{job: doc, link: l, cancel: cancel, key: h.GetIdempotencyKey(), answered: make(chan struct{})}
 	err := o.within(ctx, func() (err error) {
 		if o.stream, err = l.jobs.SubmitJob(life); err != nil {
 			return err
@@ -190,31 +199,48 @@ func (f *forwarder) EndDoc(ctx context.Context, status spool.JobStatus) error {
 	if status&(spool.JobStatusDeleting|spool.JobStatusRestart) != 0 {
 		return nil
 	}
+	id, err := o.end(ctx)
+	if err != nil && (!o.ended || !passing(err)) {
+		return f.failed(err)
+	}
+	to := job.Forward{Printer: f.name.String(), ID: id, Key: o.key}
+	// Also when ctx has ended: what the server may have must not be forgotten.
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.c.cfg.Call)
+	defer cancel()
+	noted := f.c.cfg.Jobs.Forwarded(saving, o.job.JobID, to)
+	if noted == nil {
+		f.c.note(o.job.JobID, to)
+	}
+	return cmp.Or(f.failed(err), noted)
+}
+
+// end tells the server that this was all of the document, and waits for its answer.
+func (o *outgoing) end(ctx context.Context) (id uint64, err error) {
 	if done, _ := o.isAnswered(); !done {
 		err := o.within(ctx, func() error {
+			o.ended = true
 			if err := o.stream.Send(&apiv1.SubmitJobRequest{Part: &apiv1.SubmitJobRequest_End{End: &apiv1.SubmitEnd{Size: o.sent}}}); err != nil {
 				return err
 			}
 			return o.stream.CloseSend()
 		})
 		if err != nil && !errors.Is(err, io.EOF) {
-			return f.failed(err)
+			return 0, spoolgrpc.FromStatus(err)
 		}
 	}
 	select {
 	case <-o.answered:
+		return o.id, o.err
 	case <-ctx.Done():
-		return spoolerr.As(ctx.Err(), spoolerr.TimedOut, "server %s did not answer", spool.Quote(f.name.Server))
+		return 0, spoolerr.As(ctx.Err(), spoolerr.TimedOut, "it did not answer")
 	}
-	if o.err != nil {
-		return f.failed(o.err)
-	}
-	return f.c.cfg.Jobs.Forwarded(ctx, o.job.JobID, job.Forward{Printer: f.name.String(), ID: o.id})
 }
 
 // failed has the next try go to another address, if the failure is of the address.
 func (f *forwarder) failed(err error) error {
-	err = spoolgrpc.FromStatus(err)
+	if err = spoolgrpc.FromStatus(err); err == nil {
+		return nil
+	}
 	if passing(err) && f.remote != nil && f.doc != nil {
 		f.remote.next(f.doc.link)
 	}

@@ -40,6 +40,7 @@ type remote struct {
 	identities map[string]string // by address
 	at         int               // of addresses
 	link       *link
+	closed     bool
 }
 
 // link is a Link with the services of the API.
@@ -125,10 +126,21 @@ func (r *remote) open(ctx context.Context) (*link, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed || r.link != nil { // meanwhile
+		_ = made.Close()
+		return r.link, closedUnless(r.link)
+	}
 	if r.link = l; identity != "" {
 		r.identities[address] = identity
 	}
 	return l, nil
+}
+
+func closedUnless(l *link) error {
+	if l != nil {
+		return nil
+	}
+	return spoolerr.New(spoolerr.Cancelled, 0, "the connection was given up")
 }
 
 // next goes on to the next address, unless somebody has already.
@@ -148,6 +160,7 @@ func (r *remote) next(l *link) {
 func (r *remote) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.closed = true
 	if r.link == nil {
 		return nil
 	}

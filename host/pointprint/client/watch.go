@@ -92,6 +92,9 @@ func (c *Client) Run(ctx context.Context) error {
 	if err := c.cfg.Tree.Sweep(7*24*time.Hour, c.cfg.Now()); err != nil {
 		c.cfg.Logger.Warn("looking for unfinished downloads", "error", err)
 	}
+	if err := c.recall(ctx); err != nil {
+		c.cfg.Logger.Error("looking for jobs that were forwarded", "error", err)
+	}
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	watched := make(map[string]bool)
@@ -101,7 +104,7 @@ func (c *Client) Run(ctx context.Context) error {
 			if key := con.Name.fold(); !watched[key] {
 				watched[key] = true
 				watchers.Go(func() {
-					c.keep(ctx, con.Name)
+					c.attend(ctx, con.Name)
 					select {
 					case gone <- key:
 					case <-ctx.Done():
@@ -117,6 +120,22 @@ func (c *Client) Run(ctx context.Context) error {
 		case <-c.wake:
 		}
 	}
+}
+
+// attend looks after one connection and the jobs that it has sent away, until it is deleted.
+func (c *Client) attend(ctx context.Context, name Name) {
+	ctx, end := context.WithCancel(ctx)
+	c.mu.Lock()
+	c.ends[name.fold()] = end
+	c.mu.Unlock()
+	var jobs sync.WaitGroup
+	jobs.Go(func() { c.follow(ctx, name) })
+	c.keep(ctx, name)
+	end()
+	jobs.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.ends, name.fold())
 }
 
 // keep looks after one connection until it is deleted.
@@ -181,7 +200,7 @@ func (c *Client) watch(ctx context.Context, con Connection) error {
 	}
 	r := c.remote(&con)
 	defer func() { _ = r.Close() }()
-	// Deleted connections are noticed within a poll, and their watches ended.
+	// A server that has gone without a word is noticed within a poll.
 	ctx, cancel := context.WithTimeout(ctx, max(c.cfg.Poll, time.Second))
 	defer cancel()
 	known := con.ChangeID

@@ -224,10 +224,12 @@ type ForwardedJob struct {
 	// \\SERVER\PRINTER.
 	Printer string `protobuf:"bytes,1,opt,name=printer,proto3" json:"printer,omitempty"`
 	Id      uint64 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
-	// The job there, as GetJob found it just now; not set elsewhere, and if the server could not be asked.
+	// The job there as it was last heard of, of which GetJob and WatchJob ask; not set if nothing is known.
 	Job *Job `protobuf:"bytes,3,opt,name=job,proto3" json:"job,omitempty"`
-	// Why it could not.
-	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Why the server cannot be asked, or what is still to be done there.
+	Problem string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Nothing more will be heard of it.
+	Over          bool `protobuf:"varint,5,opt,name=over,proto3" json:"over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -288,6 +290,13 @@ func (x *ForwardedJob) GetProblem() string {
 		return x.Problem
 	}
 	return ""
+}
+
+func (x *ForwardedJob) GetOver() bool {
+	if x != nil {
+		return x.Over
+	}
+	return false
 }
 
 type Attempt struct {
@@ -1027,11 +1036,13 @@ func (x *WatchJobResponse) GetJob() *Job {
 }
 
 type CancelJobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Spooler       string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
-	Id            uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Spooler string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Id      uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	// In the place of id: the key with which the caller submitted the job, whose id it never heard.
+	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CancelJobRequest) Reset() {
@@ -1076,6 +1087,13 @@ func (x *CancelJobRequest) GetId() uint64 {
 		return x.Id
 	}
 	return 0
+}
+
+func (x *CancelJobRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
 }
 
 type CancelJobResponse struct {
@@ -1541,12 +1559,13 @@ const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\battempts\x18\x10 \x03(\v2\x19.spoolhost.api.v1.AttemptR\battempts\x12(\n" +
 	"\x10may_have_printed\x18\x11 \x01(\bR\x0emayHavePrinted\x12\x16\n" +
 	"\x06digest\x18\x12 \x01(\tR\x06digest\x12<\n" +
-	"\tforwarded\x18\x13 \x03(\v2\x1e.spoolhost.api.v1.ForwardedJobR\tforwarded\"{\n" +
+	"\tforwarded\x18\x13 \x03(\v2\x1e.spoolhost.api.v1.ForwardedJobR\tforwarded\"\x8f\x01\n" +
 	"\fForwardedJob\x12\x18\n" +
 	"\aprinter\x18\x01 \x01(\tR\aprinter\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12'\n" +
 	"\x03job\x18\x03 \x01(\v2\x15.spoolhost.api.v1.JobR\x03job\x12\x18\n" +
-	"\aproblem\x18\x04 \x01(\tR\aproblem\"\xde\x02\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\x12\x12\n" +
+	"\x04over\x18\x05 \x01(\bR\x04over\"\xde\x02\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\tR\x04port\x12\x18\n" +
@@ -1601,10 +1620,11 @@ const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\";\n" +
 	"\x10WatchJobResponse\x12'\n" +
-	"\x03job\x18\x01 \x01(\v2\x15.spoolhost.api.v1.JobR\x03job\"<\n" +
+	"\x03job\x18\x01 \x01(\v2\x15.spoolhost.api.v1.JobR\x03job\"e\n" +
 	"\x10CancelJobRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\x04R\x02id\"<\n" +
+	"\x02id\x18\x02 \x01(\x04R\x02id\x12'\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\"<\n" +
 	"\x11CancelJobResponse\x12'\n" +
 	"\x03job\x18\x01 \x01(\v2\x15.spoolhost.api.v1.JobR\x03job\":\n" +
 	"\x0eHoldJobRequest\x12\x18\n" +

@@ -162,6 +162,9 @@ func showPrinter(b *strings.Builder, p *apiv1.Printer) {
 	s.add("default job priority", fmt.Sprint(p.GetDefaultPriority()))
 	s.add("prints", timeRange(p.GetStartTime(), p.GetUntilTime()))
 	s.add("keeps printed jobs", yesNo(p.GetKeepPrintedJobs()))
+	if p.GetStartPrinting() == "while-spooling" {
+		s.add("starts printing", "while a document is being received")
+	}
 	s.add("takes new jobs", yesNo(p.GetAccepting()))
 	if p.GetHoldNewJobs() {
 		s.add("holds new jobs", "yes")

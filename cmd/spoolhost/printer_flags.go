@@ -15,7 +15,10 @@ monitor crashed or the host was killed: retry (from the first byte), hold, or ca
 whose attempts fail --max-attempts times is held. A device may take its time, unless
 --job-limit says how long one document may hold its port. Times of day are UTC; --start and --until
 that are equal mean always. Who may print is for --allow and --deny: names, and groups as @NAME;
-"--allow all", "--deny none" and "--format any" undo a list.`
+"--allow all", "--deny none" and "--format any" undo a list.
+
+--start-printing while-spooling sends a long document to the port while it is still being
+received. If its submitter breaks off then, the device has a part of it.`
 
 // printerFlags are the settings of a printer as flags.
 type printerFlags struct {
@@ -27,7 +30,7 @@ type printerFlags struct {
 	jobLimit                               time.Duration
 	accept, holdNew                        bool
 	formats, allow, deny                   []string
-	driver                                 string
+	driver, startPrinting                  string
 }
 
 func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
@@ -49,6 +52,8 @@ func (p *printerFlags) register(cmd *cobra.Command, opts *options) {
 	flags.StringArrayVar(&p.allow, "allow", nil, "a user or @group that may print (repeatable); all: everybody")
 	flags.StringArrayVar(&p.deny, "deny", nil, "a user or @group that may not print (repeatable); none: nobody")
 	flags.StringVar(&p.driver, "driver", "", "the driver that clients need, see spoolhost driver list; '' for none")
+	flags.StringVar(&p.startPrinting, "start-printing", "", "after-spooling or while-spooling (default after-spooling)")
+	completeFlag(cmd, "start-printing", cobra.FixedCompletions([]string{"after-spooling", "while-spooling"}, cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "driver", complete(opts, 0, driverNames))
 	completeFlag(cmd, "port", completePorts(opts, 0))
 	completeFlag(cmd, "policy", cobra.FixedCompletions([]string{"retry", "hold", "cancel"}, cobra.ShellCompDirectiveNoFileComp))
@@ -70,6 +75,7 @@ func (p *printerFlags) message(flags *pflag.FlagSet) (*apiv1.PrinterSettings, er
 		KeepPrintedJobs: ifChanged(flags, "keep-printed-jobs", &p.keep),
 	}
 	m.Driver = ifChanged(flags, "driver", &p.driver)
+	m.StartPrinting = ifChanged(flags, "start-printing", &p.startPrinting)
 	m.Accepting, m.HoldNewJobs = ifChanged(flags, "accept", &p.accept), ifChanged(flags, "hold-new", &p.holdNew)
 	m.Formats, m.Allow, m.Deny = nameList(p.formats, "any"), nameList(p.allow, "all"), nameList(p.deny, "none")
 	if flags.Changed("job-limit") {

@@ -52,6 +52,7 @@ type Document struct {
 	offset  int64
 	size    int64
 	segment *segment // nil for a file of its own
+	growing *Growing // of one that is still being written; else nil
 	store   *Store
 	closed  sync.Once
 }
@@ -93,12 +94,13 @@ func (s *Store) Open(ctx context.Context, ref Ref) (*Document, error) {
 
 // ReadAt implements io.ReaderAt.
 func (d *Document) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 || off >= d.size {
+	size := d.length()
+	if off < 0 || off >= size {
 		return 0, io.EOF
 	}
-	short := int64(len(p)) > d.size-off
+	short := int64(len(p)) > size-off
 	if short {
-		p = p[:d.size-off]
+		p = p[:size-off]
 	}
 	n, err := d.file.ReadAt(p, d.offset+off)
 	if err == nil && short {
@@ -107,8 +109,8 @@ func (d *Document) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Size is the document's length in bytes.
-func (d *Document) Size() int64 { return d.size }
+// Size is the document's length in bytes, as far as it has come.
+func (d *Document) Size() int64 { return d.length() }
 
 // File is the file that holds the document and nothing else, for passing its descriptor
 // on; nil if it lies in a segment, where others' documents are that no module may see. It

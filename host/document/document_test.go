@@ -82,7 +82,7 @@ func wants(t testing.TB, err error, kind spoolerr.Kind, code spoolerr.Code) {
 func TestRoundTrip(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "documents")
 	s := open(t, dir, Options{})
-	for _, size := range []int{0, 1, 10_000, smallLen, smallLen + 1, maxSmall, maxSmall + 1, 3*bufferLen + 1, writeOutLen + 1} {
+	for _, size := range []int{0, 1, 10_000, smallLen, smallLen + 1, MaxInline, MaxInline + 1, 3*bufferLen + 1, writeOutLen + 1} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			data := bytes.Repeat([]byte("spoolhost "), size/10+1)[:size]
 			w, err := s.Create(t.Context())
@@ -131,7 +131,7 @@ func checkRead(t *testing.T, s *Store, ref Ref, data []byte) {
 	if !bytes.Equal(got, data) || err != nil {
 		t.Errorf("read %d bytes, %v", len(got), err)
 	}
-	if alone := len(data) > maxSmall; alone != (d.File() != nil) {
+	if alone := len(data) > MaxInline; alone != (d.File() != nil) {
 		t.Errorf("a document of %d bytes has a file of its own: %v", len(data), !alone)
 	}
 	if n, err := d.ReadAt(make([]byte, 2), d.Size()-1); n > 1 || !errors.Is(err, io.EOF) {
@@ -270,7 +270,7 @@ func TestBadIDs(t *testing.T) {
 }
 
 // long gives a document that gets a file of its own.
-func long(text string) []byte { return append(make([]byte, maxSmall), text...) }
+func long(text string) []byte { return append(make([]byte, MaxInline), text...) }
 
 // only gives the ids of live documents as Sweep wants them.
 func only(refs ...Ref) iter.Seq2[string, error] {

@@ -153,7 +153,7 @@ func TestFailingFile(t *testing.T) {
 		"dir broken":  {func(f file) file { return f }, broken, spoolerr.Unavailable, spoolerr.CodeNotConnected},
 	}
 	for name, c := range cases {
-		for _, size := range []int{1000, maxSmall + 1000} {
+		for _, size := range []int{1000, MaxInline + 1000} {
 			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
 				s := open(t, t.TempDir(), Options{})
 				real, syncDir := s.create, s.sync.fn

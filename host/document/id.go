@@ -53,7 +53,7 @@ func parseID(id string) (place, error) {
 	offset, err1 := strconv.ParseInt(from, 16, 63)
 	length, err2 := strconv.ParseInt(long, 16, 63)
 	at := place{file: name, segmented: true, offset: offset, length: length}
-	if !ok || !isName(name) || err1 != nil || err2 != nil || offset < 0 || length < 0 || offset > segmentSize || length > maxSmall || segmentID(name, offset, length) != id {
+	if !ok || !isName(name) || err1 != nil || err2 != nil || offset < 0 || length < 0 || offset > segmentSize || length > MaxInline || segmentID(name, offset, length) != id {
 		return place{}, spoolerr.New(spoolerr.Invalid, 0, "%s is no document id; use one that the host gave out", quote(id))
 	}
 	return at, nil

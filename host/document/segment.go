@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxSmall is the longest document that goes into a segment.
-	maxSmall = bufferLen
+	// MaxInline is the longest document that goes into a segment, in bytes.
+	MaxInline = bufferLen
 	// segmentSize is the space that a segment takes from the beginning: so a sync has the
 	// data to write and not the file's length.
 	segmentSize = 16 << 20

@@ -163,7 +163,7 @@ func TestShared(t *testing.T) {
 // TestManySegments has writers and removers meet at the ends of segments.
 func TestManySegments(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
-	data := bytes.Repeat([]byte("x"), maxSmall)
+	data := bytes.Repeat([]byte("x"), MaxInline)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

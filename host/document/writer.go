@@ -29,9 +29,10 @@ type Writer struct {
 	held   []byte
 	pooled *[]byte // the array of held
 
-	name    string
-	file    file
-	started int64 // how much of it the disk has begun with
+	name     string
+	file     file
+	started  int64    // how much of it the disk has begun with
+	followed *Growing // what Follow gave
 }
 
 var _ io.ReaderFrom = (*Writer)(nil)
@@ -75,6 +76,9 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 func (w *Writer) took(p []byte) {
 	_, _ = w.sum.Write(p)
 	w.size += int64(len(p))
+	if w.followed != nil && len(p) > 0 {
+		w.followed.grow(w.size)
+	}
 }
 
 // room makes room for n bytes in memory, if the document may still be a small one.
@@ -83,7 +87,7 @@ func (w *Writer) room(n int) bool {
 	if need <= cap(w.held) {
 		return true
 	}
-	if need > maxSmall {
+	if need > MaxInline {
 		return false
 	}
 	larger := w.store.buffers.Get().(*[]byte)

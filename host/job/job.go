@@ -118,6 +118,9 @@ type Job struct {
 	Restarts uint32 `json:"restarts,omitempty"`
 	// Forwarded are the jobs of other hosts that its documents have become.
 	Forwarded []Forward `json:"forwarded,omitempty"`
+	// Spooling: its document is still being received, and its submitter has not been told of
+	// it. It may print already.
+	Spooling bool `json:"spooling,omitempty"`
 	// DocumentGone is set when the document has been removed.
 	DocumentGone bool `json:"document_gone,omitempty"`
 

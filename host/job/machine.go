@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -60,7 +61,7 @@ func end(j *Job, r Result, rules Rules, now time.Time) (*Job, error) {
 		r.Outcome = AttemptCancelled
 	}
 	a.Ended, a.Outcome, a.BytesSent, a.Error = now, r.Outcome, r.BytesSent, r.Error
-	if r.Outcome != Sent && r.mayBeWhole(j.Document.Size) {
+	if r.Outcome != Sent && !j.Spooling && r.mayBeWhole(j.Document.Size) {
 		j.MayHavePrinted = true
 	}
 	intent, moveTo := j.Intent, j.MoveTo
@@ -79,7 +80,7 @@ func end(j *Job, r Result, rules Rules, now time.Time) (*Job, error) {
 func follow(j *Job, r Result, intent Intent, moveTo string, rules Rules, now time.Time) *Job {
 	switch {
 	case intent == IntentCancel:
-		return finish(j, Cancelled, "cancelled while it printed", now)
+		return finish(j, Cancelled, cmp.Or(j.Reason, "cancelled while it printed"), now)
 	case intent == IntentHold:
 		j.State, j.Reason = Held, "held while it printed; it will start from the beginning"
 	case intent == IntentMove:
@@ -129,7 +130,7 @@ func afterInterruption(j *Job, r Result, rules Rules) *Job {
 	switch {
 	case rules.Policy == Hold && max(r.BytesSent, r.Offered) > 0:
 		j.State, j.Reason = Held, "held by the printer's policy: the attempt "+string(r.Outcome)+because(r.Error)
-	case rules.Policy == Cancel && r.mayBeWhole(j.Document.Size):
+	case rules.Policy == Cancel && !j.Spooling && r.mayBeWhole(j.Document.Size):
 		j.State = Held
 		j.Reason = "held because it may have been printed: release it to print it again, or cancel it; the attempt was " + string(r.Outcome) + because(r.Error)
 	}
@@ -246,7 +247,7 @@ func fail(j *Job, reason string, now time.Time) (*Job, error) {
 
 // finish ends a job; its document goes with it unless the caller decides otherwise.
 func finish(j *Job, s State, reason string, now time.Time) *Job {
-	j.State, j.Reason, j.Ended, j.DocumentGone = s, reason, now, true
+	j.State, j.Reason, j.Ended, j.DocumentGone, j.Spooling = s, reason, now, true, false
 	return j
 }
 

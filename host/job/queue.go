@@ -21,6 +21,7 @@ type Queue struct {
 	active   map[uint64]*Job
 	lines    map[string]*line // by folded printer name
 	taken    map[uint64]bool
+	awaited  map[uint64]bool // spooling jobs that must not print before they are whole
 	progress map[uint64]int64
 	watchers map[uint64]map[chan struct{}]struct{}
 	ended    recentEnds
@@ -63,7 +64,7 @@ func Open(ctx context.Context, s store.Store, spooler string, now func() time.Ti
 func emptyQueue(s store.Store, spooler string, now func() time.Time) *Queue {
 	return &Queue{
 		store: s, keys: newKeys(spooler), now: now,
-		active: make(map[uint64]*Job), lines: make(map[string]*line), taken: make(map[uint64]bool),
+		active: make(map[uint64]*Job), lines: make(map[string]*line), taken: make(map[uint64]bool), awaited: make(map[uint64]bool),
 		progress: make(map[uint64]int64), watchers: make(map[uint64]map[chan struct{}]struct{}),
 	}
 }
@@ -88,8 +89,10 @@ func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
 			next.State = Queued
 		}
 		accepted = &next
-		if err := q.keys.remember(tx, accepted); err != nil {
-			return err
+		if !next.Spooling {
+			if err := q.keys.remember(tx, accepted); err != nil {
+				return err
+			}
 		}
 		return q.keys.save(tx, nil, accepted)
 	})
@@ -147,13 +150,14 @@ func (q *Queue) publish(j *Job) {
 	if j.State.Final() {
 		delete(q.active, j.ID)
 		delete(q.taken, j.ID)
+		delete(q.awaited, j.ID)
 		delete(q.progress, j.ID)
 		q.ended.add(j)
 	} else {
 		q.active[j.ID] = j
 		l := q.line(j.Printer)
 		l.all++
-		if j.State == Queued && !q.taken[j.ID] {
+		if q.waits(j) {
 			l.add(j)
 		}
 	}
@@ -223,7 +227,7 @@ func (q *Queue) Return(id uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.taken, id)
-	if j := q.active[id]; j != nil && j.State == Queued {
+	if j := q.active[id]; j != nil && q.waits(j) {
 		q.line(j.Printer).add(j)
 	}
 }

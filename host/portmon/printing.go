@@ -73,12 +73,16 @@ func (w *printing) step(ctx context.Context, name string, call func(context.Cont
 func (w *printing) write(ctx context.Context) error {
 	patience := newPatience(w.port.pause)
 	w.port.offering(w.doc.Size == 0)
-	for w.sent < w.doc.Size {
-		part, call, err := w.next()
+	for {
+		end, whole, err := w.extent(ctx)
+		if err != nil || whole && w.sent >= end {
+			return err
+		}
+		part, call, err := w.next(end - w.sent)
 		if err != nil {
 			return err
 		}
-		w.port.offering(w.sent+part == w.doc.Size)
+		w.port.offering(whole && w.sent+part == end)
 		w.offered = w.sent + part
 		n, reason, err := w.writeOnce(ctx, call)
 		w.sent += n
@@ -95,12 +99,11 @@ func (w *printing) write(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
 }
 
-// next gives the length of the part that comes next, and the call that hands it over.
-func (w *printing) next() (part int64, call func(context.Context) (int64, error), err error) {
-	left := w.doc.Size - w.sent
+// next gives the length of the part that comes next, of so many bytes left, and the call
+// that hands it over.
+func (w *printing) next(left int64) (part int64, call func(context.Context) (int64, error), err error) {
 	if w.byFile {
 		part = min(left, wire.MaxRange)
 		return part, func(ctx context.Context) (int64, error) {

@@ -31,11 +31,30 @@ type filePort interface {
 // filed is a document that may lie in a file of its own; else File gives nil.
 type filed interface{ File() *os.File }
 
+// growing is a document of which more may come; only the end of Arrived's wait tells.
+type growing interface {
+	Arrived(ctx context.Context, from int64) (n int64, whole bool, err error)
+}
+
+// Unsized says whether the port takes documents whose length is not known yet.
+func (p *Port) Unsized() bool {
+	port, ok := p.port.(interface{ Has(capability string) bool })
+	return ok && port.Has(monitor.CapUnsized)
+}
+
+// extent gives how much of the document may be offered now, and whether that is all of it.
+func (w *printing) extent(ctx context.Context) (end int64, whole bool, err error) {
+	if src, grows := w.src.(growing); grows && w.doc.Size == spool.SizeUnknown {
+		return src.Arrived(ctx, w.sent)
+	}
+	return w.doc.Size, true, nil
+}
+
 // together prints a small document in one call; over says that nothing is left to do. A
 // device that did not take all of it gets the rest like that of any other document.
 func (w *printing) together(ctx context.Context) (over bool, err error) {
 	port, ok := w.port.port.(smallPort)
-	if !ok || w.doc.Size > wire.MaxTogether || !port.Has(monitor.CapPrintDocPort) {
+	if !ok || w.doc.Size == spool.SizeUnknown || w.doc.Size > wire.MaxTogether || !port.Has(monitor.CapPrintDocPort) {
 		return false, nil
 	}
 	data, err := w.chunks.at(w.src, 0, w.doc.Size)

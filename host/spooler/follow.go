@@ -40,7 +40,7 @@ func (a *attempt) takeNext() *attempt {
 		return nil
 	}
 	pr, j := s.next(p)
-	if j == nil || j.ID == a.job.ID || !s.cfg.Queue.Take(j.ID) {
+	if j == nil || j.ID == a.job.ID || j.Spooling || !s.cfg.Queue.Take(j.ID) {
 		return nil
 	}
 	p.job = j.ID

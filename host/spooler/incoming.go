@@ -51,7 +51,7 @@ func (s *Spooler) AddDocument(ctx context.Context, id uint64, info DocumentInfo,
 	}
 	s.receive(id, 1)
 	defer s.receive(id, -1)
-	part, err := s.store(ctx, j.Printer, info, body)
+	part, err := s.store(ctx, j.Printer, info, body, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -208,6 +208,9 @@ func (s *Spooler) Document(ctx context.Context, j *job.Job, number int) (*docume
 	if j.DocumentGone {
 		return nil, job.Part{}, spoolerr.New(spoolerr.Precondition, spoolerr.CodeSpoolFileNotFound,
 			"the documents of job %d are no longer kept; let the printer keep printed jobs", j.ID)
+	}
+	if j.Spooling {
+		return nil, job.Part{}, spoolerr.New(spoolerr.Precondition, spoolerr.CodeSpoolFileNotFound, "the document of job %d is still being received", j.ID)
 	}
 	doc, err := s.cfg.Documents.Open(ctx, parts[number-1].Ref)
 	return doc, parts[number-1], err

@@ -110,6 +110,9 @@ func (a *attempt) begin(ctx context.Context) (open *portmon.Port, ok bool) {
 		return nil, false
 	case begun:
 		return open, true
+	case a.job.Spooling && !open.Unsized():
+		a.tooEarly(ctx)
+		return nil, false
 	}
 	j, err := s.cfg.Queue.Begin(ctx, a.job.ID, a.job.Printer, a.record())
 	if err != nil {
@@ -163,6 +166,9 @@ func (a *attempt) offerElsewhere(ctx context.Context) {
 // in full, so that damaged paper is never printed.
 func (a *attempt) document(ctx context.Context) (*document.Document, error) {
 	s := a.spooler
+	if a.job.Spooling {
+		return a.early(ctx)
+	}
 	if a.job.Submitted.Before(s.began) {
 		if err := s.cfg.Documents.Verify(ctx, a.job.Document); err != nil {
 			return nil, err
@@ -209,9 +215,13 @@ func (a *attempt) record() job.Attempt {
 }
 
 func (a *attempt) describe() spool.Doc {
+	size := a.job.Document.Size
+	if a.job.Spooling {
+		size = spool.SizeUnknown
+	}
 	return spool.Doc{
 		JobID: a.job.ID, Printer: a.job.Printer, Title: a.job.Title, User: a.job.User,
-		Datatype: a.job.Datatype, Size: a.job.Document.Size, Attempt: int(a.job.Current().Number),
+		Datatype: a.job.Datatype, Size: size, Attempt: int(a.job.Current().Number),
 	}
 }
 

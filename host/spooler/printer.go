@@ -2,6 +2,7 @@ package spooler
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ type Settings struct {
 	KeepPrinted       *bool
 	// JobLimit is the longest that one document may hold a port; 0 is without limit.
 	JobLimit *time.Duration
+	// StartPrinting is AfterSpooling or WhileSpooling.
+	StartPrinting *string
 	// Rejecting takes no new jobs; HoldNew takes and holds them.
 	Rejecting, HoldNew *bool
 	// Message is what an operator says of the printer's state, such as why it is paused.
@@ -57,6 +60,7 @@ type record struct {
 	Paused            bool
 	Rejecting         bool
 	HoldNew           bool
+	StartPrinting     string // empty is AfterSpooling
 	Message           string
 	Formats           []string
 	Allow, Deny       []string
@@ -106,6 +110,7 @@ func (r record) apply(set Settings) (record, error) {
 	assign(&r.Until, set.UntilTime)
 	assign(&r.Rules.KeepPrinted, set.KeepPrinted)
 	assign(&r.Rules.Limit, set.JobLimit)
+	assign(&r.StartPrinting, set.StartPrinting)
 	assign(&r.Rejecting, set.Rejecting)
 	assign(&r.HoldNew, set.HoldNew)
 	assign(&r.Message, set.Message)
@@ -161,7 +166,7 @@ func (r record) check() error {
 			return err
 		}
 	}
-	if err := r.checkLists(); err != nil {
+	if err := errors.Join(r.checkStart(), r.checkLists()); err != nil {
 		return err
 	}
 	if err := checkPriority(r.Priority); err != nil {
@@ -235,7 +240,7 @@ func (r record) values() []registry.Value {
 		registry.Uint32("KeepPrintedJobs", flag(r.Rules.KeepPrinted)), registry.Uint64("JobLimit", uint64(r.Rules.Limit.Milliseconds())), registry.Uint32("Paused", flag(r.Paused)),
 		registry.Uint32("Rejecting", flag(r.Rejecting)), registry.Uint32("HoldNewJobs", flag(r.HoldNew)),
 		registry.Strings("Formats", r.Formats...), registry.Strings("AllowUsers", r.Allow...), registry.Strings("DenyUsers", r.Deny...),
-		registry.String("Message", r.Message), registry.String("Printer Driver", r.Driver), registry.Uint32("ChangeID", r.ChangeID),
+		registry.String("Message", r.Message), registry.String("StartPrinting", r.StartPrinting), registry.String("Printer Driver", r.Driver), registry.Uint32("ChangeID", r.ChangeID),
 		registry.Bytes("Description", r.Description),
 		registry.Uint64("Created", uint64(r.Created.UnixNano())),
 	}
@@ -271,6 +276,7 @@ func parseRecord(name string, values []registry.Value) record {
 	text("comment", &r.Comment)
 	text("location", &r.Location)
 	text("message", &r.Message)
+	text("startprinting", &r.StartPrinting)
 	text("printer driver", &r.Driver)
 	number("changeid", &r.ChangeID)
 	text("policy", &policy)

@@ -95,6 +95,8 @@ type Spooler struct {
 	pending  map[string]bool     // names of ports being added or deleted
 	// receiving counts the documents of incoming jobs that are under way.
 	receiving map[uint64]int
+	// receptions are the documents that may print while they are received, by their ids.
+	receptions map[string]*reception
 	// portLimits is what operators said of ports, by folded name.
 	portLimits map[string]portmon.Limits
 	running    map[uint64]*attempt
@@ -148,7 +150,8 @@ func newSpooler(cfg Config) *Spooler {
 		printers: make(map[string]*printer), ports: make(map[string]*port), units: make(map[string]*unit),
 		pending: make(map[string]bool), portLimits: make(map[string]portmon.Limits),
 		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
-		toldSoon: make(map[string]bool), copyTrouble: make(map[string]string),
+		receptions: make(map[string]*reception),
+		toldSoon:   make(map[string]bool), copyTrouble: make(map[string]string),
 		launched: make(chan struct{}), ending: make(chan struct{}),
 	}
 	if cfg.NewLoader != nil {
@@ -160,6 +163,9 @@ func newSpooler(cfg Config) *Spooler {
 // settle ends the attempts that were running when the host died: the printer's policy
 // decides what becomes of their jobs.
 func (s *Spooler) settle(ctx context.Context) error {
+	if err := s.endReceived(ctx); err != nil {
+		return err
+	}
 	for _, j := range s.cfg.Queue.Interrupted() {
 		r := job.Result{Outcome: job.Interrupted, Lost: true, Error: "the host ended while the document was being sent"}
 		after, err := s.cfg.Queue.End(ctx, j.ID, r, s.rules(j.Printer))
@@ -246,6 +252,7 @@ func (s *Spooler) unrecorded(ctx context.Context, id string, why error) {
 // removeDocuments removes what a job no longer needs.
 func (s *Spooler) removeDocuments(ctx context.Context, j *job.Job) {
 	for _, p := range j.Parts() {
+		s.cut(p.ID)
 		s.removeDocument(ctx, p.ID)
 	}
 }

@@ -74,19 +74,20 @@ func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*
 		return nil, err
 	}
 	defer done()
-	part, err := s.store(ctx, sub.Printer, sub.Document, body)
+	next := newJob(sub, r)
+	if next.State == "" && r.HoldNew {
+		next.State, next.Reason = job.Held, heldNew
+	}
+	early := s.receiveEarly(next, r)
+	part, err := s.store(ctx, sub.Printer, sub.Document, body, early)
+	if early.began() {
+		return early.finish(ctx, part, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	recording := time.Now()
-	next := newJob(sub, r)
-	next.Document = part.Ref
-	if part.Name != "" || part.Format != "" {
-		next.Documents = []job.Part{part}
-	}
-	if next.State == "" && r.HoldNew {
-		next.State, next.Reason = job.Held, heldNew
-	}
+	next.Document, next.Documents = part.Ref, described(part)
 	j, err := s.cfg.Queue.Accept(ctx, next)
 	if err != nil {
 		s.unrecorded(ctx, part.ID, err)
@@ -96,14 +97,27 @@ func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*
 		s.removeDocument(ctx, part.ID)
 		return j, nil
 	}
-	s.cfg.Watcher.Accepted(time.Since(recording))
-	s.jobEvent(eventlog.JobAccepted, eventlog.Info, j, fmt.Sprintf("accepted from %s, %d bytes, for printer %s", j.User, part.Size, spool.Quote(j.Printer)), "")
-	s.kick(j.Printer)
+	s.accepted(j, part.Size, recording)
 	return j, nil
 }
 
-// store spools one document.
-func (s *Spooler) store(ctx context.Context, printer string, info DocumentInfo, body io.Reader) (_ job.Part, retErr error) {
+// accepted does what follows when a job is durable.
+func (s *Spooler) accepted(j *job.Job, size int64, recording time.Time) {
+	s.cfg.Watcher.Accepted(time.Since(recording))
+	s.jobEvent(eventlog.JobAccepted, eventlog.Info, j, fmt.Sprintf("accepted from %s, %d bytes, for printer %s", j.User, size, spool.Quote(j.Printer)), "")
+	s.kick(j.Printer)
+}
+
+// described gives the documents of a job with one, if its submitter said anything of it.
+func described(part job.Part) []job.Part {
+	if part.Name == "" && part.Format == "" {
+		return nil
+	}
+	return []job.Part{part}
+}
+
+// store spools one document, which prints meanwhile if early says how.
+func (s *Spooler) store(ctx context.Context, printer string, info DocumentInfo, body io.Reader, early *reception) (_ job.Part, retErr error) {
 	w, err := s.cfg.Documents.Create(ctx)
 	if err != nil {
 		return job.Part{}, err
@@ -117,6 +131,11 @@ func (s *Spooler) store(ctx context.Context, printer string, info DocumentInfo, 
 	if info.Detect != nil {
 		if body, part.Format, err = detect(body, info.Detect); err != nil {
 			return part, err
+		}
+	}
+	if early != nil {
+		if body, err = early.begin(ctx, w, part, body); err != nil {
+			return part, spoolerr.Wrap(err, "the document for printer %s was not accepted", spool.Quote(printer))
 		}
 	}
 	if _, err := io.Copy(w, body); err != nil {

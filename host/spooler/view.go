@@ -28,6 +28,7 @@ type PrinterView struct {
 	Paused            bool
 	Rejecting         bool
 	HoldNew           bool
+	StartPrinting     string
 	Formats           []string
 	Allow, Deny       []string
 	Description       []byte
@@ -88,7 +89,7 @@ func (s *Spooler) viewPrinter(pr *printer) PrinterView {
 		DefaultPriority: pr.DefaultPriority, StartTime: pr.StartTime, UntilTime: pr.Until,
 		KeepPrinted: pr.Rules.KeepPrinted, JobLimit: pr.Rules.Limit, Paused: pr.Paused, Created: pr.Created, Changed: pr.Changed,
 		Rejecting: pr.Rejecting, HoldNew: pr.HoldNew, Formats: pr.Formats, Allow: pr.Allow, Deny: pr.Deny, Description: pr.Description,
-		Driver: pr.Driver, ChangeID: pr.ChangeID,
+		Driver: pr.Driver, ChangeID: pr.ChangeID, StartPrinting: cmp.Or(pr.StartPrinting, AfterSpooling),
 		Jobs: s.cfg.Queue.Count(pr.Name),
 	}
 	v.State, v.Reason = s.printerState(pr)

@@ -54,7 +54,7 @@ func (m *instance) OpenPort(ctx context.Context, name string) (monitor.Port, err
 	if err != nil {
 		return nil, err
 	}
-	out.Port = p
+	p.Unsized, out.Port = true, p
 	return out, nil
 }
 

@@ -52,6 +52,7 @@ func (m *instance) OpenPort(ctx context.Context, name string) (monitor.Port, err
 	if err != nil {
 		return nil, err
 	}
+	p.Unsized = true
 	return &port{p, m, m.watchers.watch(name, p.Condition(), s)}, nil
 }
 

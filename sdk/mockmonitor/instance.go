@@ -111,7 +111,7 @@ func (i *instance) OpenPort(ctx context.Context, name string) (monitor.Port, err
 	if err := i.enter(ctx, Call{Method: "open", Port: c.Name}, s, 0); err != nil {
 		return nil, err
 	}
-	p := &port{instance: i, name: c.Name}
+	p := &port{instance: i, name: c.Name, unsized: s.Unsized}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.open[p] = struct{}{}

@@ -21,6 +21,7 @@ import (
 type port struct {
 	instance *instance
 	name     string
+	unsized  bool
 
 	script Script
 	doc    *Document // nil between documents
@@ -32,6 +33,9 @@ type port struct {
 }
 
 var _ monitor.Port = (*port)(nil)
+
+// TakesUnsized implements monitor.UnsizedPort.
+func (p *port) TakesUnsized() bool { return p.unsized }
 
 func (p *port) call(method string) Call {
 	c := Call{Method: method, Port: p.name}

@@ -28,6 +28,7 @@ import (
 //	short     the most bytes that one write takes
 //	notready  how many first writes of a document say that the device is not ready
 //	file      yes: documents come by descriptor, if the host sends them so
+//	unsized   yes: documents may come whose length is not known yet
 //	status    what is reported of the port, as an error, while a document is in it
 //	grow      how many bytes of memory each document costs for good
 //	noise     how many lines each document writes to the log
@@ -35,7 +36,7 @@ import (
 type Script struct {
 	To, Crash, Hang, Fail, Confirm, While, Status, Record string
 
-	Obeys, File                      bool
+	Obeys, File, Unsized             bool
 	Kind                             spoolerr.Kind
 	At, Only, Short, NotReady, Noise int
 	Grow                             int
@@ -58,7 +59,7 @@ func parse(c portconfig.Config, defaults map[string]string) (Script, error) {
 	s := Script{
 		To: r.Text("to", ""), Crash: r.Text("crash", ""), Hang: r.Text("hang", ""), Fail: r.Text("fail", ""),
 		Confirm: r.Text("confirm", ""), While: r.Text("while", ""), Status: r.Text("status", ""), Record: r.Text("record", ""),
-		Obeys: r.Text("obeys", "") == "yes", File: r.Text("file", "") == "yes", Kind: readKind(r),
+		Obeys: r.Text("obeys", "") == "yes", File: r.Text("file", "") == "yes", Unsized: r.Text("unsized", "") == "yes", Kind: readKind(r),
 		At: r.Int("at", 0, 0, most), Only: r.Int("only", most, 0, most), Short: r.Int("short", most, 1, most),
 		NotReady: r.Int("notready", 0, 0, most), Noise: r.Int("noise", 0, 0, most), Grow: r.Int("grow", 0, 0, most),
 		Delay: r.Duration("delay", 0, 0, time.Hour),

@@ -27,6 +27,14 @@ type EndReporter interface {
 	EndDocSent(ctx context.Context, job spool.JobStatus) (sent bool, err error)
 }
 
+// UnsizedPort is a Port that may be able to print a document while it is being received:
+// StartDoc is then called with spool.SizeUnknown, and the writes come as the bytes do. A
+// submission that breaks off ends in EndDoc with an aborted status.
+type UnsizedPort interface {
+	// TakesUnsized says whether this port can; the capability stands for a yes. It is asked once.
+	TakesUnsized() bool
+}
+
 // Reader is a Port whose device talks back (pfnReadPort).
 type Reader interface {
 	// Read fills p with what the device sent; 0 bytes with a nil error means nothing yet.
@@ -72,6 +80,7 @@ const (
 	CapNotifyPorts     = "notify-ports"
 	CapPowerEvent      = "power-event"
 	CapDocumentFD      = "document-fd"
+	CapUnsized         = "document-unsized"
 	// CapPrintDocPort is announced for every port by Serve itself.
 	CapPrintDocPort = "print-doc-port"
 )
@@ -91,6 +100,7 @@ func Capabilities(m any) []string {
 	_, use := m.(PortUseObserver)
 	_, power := m.(PowerObserver)
 	_, files := m.(DocumentWriter)
+	unsized, ok := m.(UnsizedPort)
 	add(reads, CapReadPort)
 	add(data, CapPrinterData)
 	add(times, CapSetPortTimeOuts)
@@ -98,5 +108,6 @@ func Capabilities(m any) []string {
 	add(use, CapNotifyPorts)
 	add(power, CapPowerEvent)
 	add(files, CapDocumentFD)
+	add(ok && unsized.TakesUnsized(), CapUnsized)
 	return caps
 }

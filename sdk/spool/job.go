@@ -13,11 +13,15 @@ type Doc struct {
 	User string
 	// Datatype says how the bytes are to be understood; this host prints "RAW".
 	Datatype string
-	// Size is the number of bytes that will follow.
+	// Size is the number of bytes that will follow. It is SizeUnknown for a document that is
+	// still being received, which only ports with monitor.UnsizedPort get.
 	Size int64
 	// Attempt counts the tries to print this job, from 1.
 	Attempt int
 }
+
+// SizeUnknown is the Size of a document whose end has not come yet.
+const SizeUnknown = -1
 
 // DatatypeRAW marks bytes that go to the device unchanged.
 const DatatypeRAW = "RAW"

@@ -39,6 +39,9 @@ func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 	if j.State == job.Printing && j.Intent != job.NoIntent {
 		p.Reason = fmt.Sprintf("the document is being stopped to %s it", j.Intent)
 	}
+	if j.Spooling && p.Reason == "" {
+		p.Reason = "its document is still being received"
+	}
 	for _, to := range j.Forwarded {
 		p.Forwarded = append(p.Forwarded, forwardToProto(to))
 	}
@@ -84,7 +87,7 @@ func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {
 		DefaultPriority: v.DefaultPriority, StartTime: v.StartTime, UntilTime: v.UntilTime,
 		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), JobLimit: durationpb.New(v.JobLimit), CreatedAt: stamp(v.Created),
 		Accepting: !v.Rejecting, HoldNewJobs: v.HoldNew, Formats: v.Formats, Allow: v.Allow, Deny: v.Deny,
-		Driver: v.Driver, ChangeId: v.ChangeID,
+		Driver: v.Driver, ChangeId: v.ChangeID, StartPrinting: v.StartPrinting,
 	}
 }
 
@@ -107,7 +110,7 @@ func settingsFromProto(p *apiv1.PrinterSettings) spooler.Settings {
 		Formats: names(p.GetFormats()), Allow: names(p.GetAllow()), Deny: names(p.GetDeny()),
 		Ports: p.GetPorts(), Comment: p.Comment, Location: p.Location, Policy: p.Policy, MaxAttempts: p.MaxAttempts,
 		Priority: p.Priority, DefaultPriority: p.DefaultPriority, StartTime: p.StartTime, UntilTime: p.UntilTime,
-		KeepPrinted: p.KeepPrintedJobs, Driver: p.Driver,
+		KeepPrinted: p.KeepPrintedJobs, Driver: p.Driver, StartPrinting: p.StartPrinting,
 	}
 }
 

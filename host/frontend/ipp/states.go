@@ -141,6 +141,9 @@ func jobState(j *job.Job, p spooler.PrinterView, now time.Time) (state int, reas
 		if j.Intent != job.NoIntent {
 			return jobProcessing, []string{"processing-to-stop-point"}
 		}
+		if j.Spooling {
+			return jobProcessing, []string{"job-incoming", "job-printing"}
+		}
 		return jobProcessing, []string{"job-printing"}
 	case job.Printed:
 		return jobCompleted, []string{"job-completed-successfully"}

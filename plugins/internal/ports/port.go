@@ -35,7 +35,9 @@ type Open func(ctx context.Context, port string, doc spool.Doc) (Target, error)
 // Port is the monitor.Port of a first-party monitor: the order of calls, the reports to
 // the spooler, and one document at a time; the rest is the Target's.
 type Port struct {
-	Slot    Slot[*Job]
+	Slot Slot[*Job]
+	// Unsized is set by monitors whose targets need not know how long a document is.
+	Unsized bool
 	book    *Book
 	open    Open
 	spooler monitor.Spooler
@@ -69,6 +71,9 @@ func (b *Book) OpenPort(ctx context.Context, init monitor.Init, name string, ope
 	}
 	return p, nil
 }
+
+// TakesUnsized implements monitor.UnsizedPort.
+func (p *Port) TakesUnsized() bool { return p.Unsized }
 
 // Condition takes what the device says of itself.
 func (p *Port) Condition() *Condition { return p.condition }

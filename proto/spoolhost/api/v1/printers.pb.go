@@ -60,7 +60,12 @@ type PrinterSettings struct {
 	Allow *NameList `protobuf:"bytes,15,opt,name=allow,proto3" json:"allow,omitempty"`
 	Deny  *NameList `protobuf:"bytes,16,opt,name=deny,proto3" json:"deny,omitempty"`
 	// The name of the driver that clients need; empty for none. See Drivers.
-	Driver        *string `protobuf:"bytes,17,opt,name=driver,proto3,oneof" json:"driver,omitempty"`
+	Driver *string `protobuf:"bytes,17,opt,name=driver,proto3,oneof" json:"driver,omitempty"`
+	// "after-spooling" (default), or "while-spooling": a document of more than 256 KiB may go to the port while
+	// it is still being received, if the port's monitor can (capability "document-unsized"). SubmitJob answers
+	// when all is durable, as ever; if the submission breaks off before, the job is cancelled, and the device
+	// has a part of it.
+	StartPrinting *string `protobuf:"bytes,18,opt,name=start_printing,json=startPrinting,proto3,oneof" json:"start_printing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,6 +219,13 @@ func (x *PrinterSettings) GetDriver() string {
 	return ""
 }
 
+func (x *PrinterSettings) GetStartPrinting() string {
+	if x != nil && x.StartPrinting != nil {
+		return *x.StartPrinting
+	}
+	return ""
+}
+
 // NameList replaces a list; one without names clears it.
 type NameList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -290,7 +302,9 @@ type Printer struct {
 	Deny        []string             `protobuf:"bytes,23,rep,name=deny,proto3" json:"deny,omitempty"`
 	Driver      string               `protobuf:"bytes,24,opt,name=driver,proto3" json:"driver,omitempty"`
 	// Another number after each change of the printer or its data.
-	ChangeId      uint32 `protobuf:"varint,25,opt,name=change_id,json=changeId,proto3" json:"change_id,omitempty"`
+	ChangeId uint32 `protobuf:"varint,25,opt,name=change_id,json=changeId,proto3" json:"change_id,omitempty"`
+	// "after-spooling" or "while-spooling".
+	StartPrinting string `protobuf:"bytes,26,opt,name=start_printing,json=startPrinting,proto3" json:"start_printing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -498,6 +512,13 @@ func (x *Printer) GetChangeId() uint32 {
 		return x.ChangeId
 	}
 	return 0
+}
+
+func (x *Printer) GetStartPrinting() string {
+	if x != nil {
+		return x.StartPrinting
+	}
+	return ""
 }
 
 type AddPrinterRequest struct {
@@ -1273,7 +1294,7 @@ var File_spoolhost_api_v1_printers_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\n" +
-	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x06\n" +
+	"\x1fspoolhost/api/v1/printers.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\a\n" +
 	"\x0fPrinterSettings\x12\x14\n" +
 	"\x05ports\x18\x01 \x03(\tR\x05ports\x12\x1d\n" +
 	"\acomment\x18\x02 \x01(\tH\x00R\acomment\x88\x01\x01\x12\x1f\n" +
@@ -1295,7 +1316,8 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\aformats\x18\x0e \x01(\v2\x1a.spoolhost.api.v1.NameListR\aformats\x120\n" +
 	"\x05allow\x18\x0f \x01(\v2\x1a.spoolhost.api.v1.NameListR\x05allow\x12.\n" +
 	"\x04deny\x18\x10 \x01(\v2\x1a.spoolhost.api.v1.NameListR\x04deny\x12\x1b\n" +
-	"\x06driver\x18\x11 \x01(\tH\vR\x06driver\x88\x01\x01B\n" +
+	"\x06driver\x18\x11 \x01(\tH\vR\x06driver\x88\x01\x01\x12*\n" +
+	"\x0estart_printing\x18\x12 \x01(\tH\fR\rstartPrinting\x88\x01\x01B\n" +
 	"\n" +
 	"\b_commentB\v\n" +
 	"\t_locationB\t\n" +
@@ -1309,9 +1331,10 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\n" +
 	"_acceptingB\x10\n" +
 	"\x0e_hold_new_jobsB\t\n" +
-	"\a_driver\" \n" +
+	"\a_driverB\x11\n" +
+	"\x0f_start_printing\" \n" +
 	"\bNameList\x12\x14\n" +
-	"\x05names\x18\x01 \x03(\tR\x05names\"\xf7\x05\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"\x9e\x06\n" +
 	"\aPrinter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x14\n" +
@@ -1341,7 +1364,8 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\x05allow\x18\x16 \x03(\tR\x05allow\x12\x12\n" +
 	"\x04deny\x18\x17 \x03(\tR\x04deny\x12\x16\n" +
 	"\x06driver\x18\x18 \x01(\tR\x06driver\x12\x1b\n" +
-	"\tchange_id\x18\x19 \x01(\rR\bchangeId\"\x80\x01\n" +
+	"\tchange_id\x18\x19 \x01(\rR\bchangeId\x12%\n" +
+	"\x0estart_printing\x18\x1a \x01(\tR\rstartPrinting\"\x80\x01\n" +
 	"\x11AddPrinterRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12=\n" +

@@ -35,10 +35,7 @@ func (s *hostServer) Explain(ctx context.Context, r *apiv1.ExplainRequest) (*api
 	case eventlog.Monitor:
 		resp, err = s.explainMonitor(sp, name)
 	case eventlog.Spooler:
-		resp = explainSpooler(sp)
-		if e := s.cfg.Engine; e != nil && e.ClockProblem() != "" {
-			resp.Advice = append(resp.Advice, e.ClockProblem())
-		}
+		resp = s.explainSpooler(sp)
 	default:
 		err = spoolerr.New(spoolerr.Invalid, 0, "%s cannot be explained; ask for a job, printer, port, monitor or spooler", spool.Quote(r.GetKind()))
 	}

@@ -9,20 +9,20 @@ import (
 )
 
 // explainSpooler says what of a spooler is missing.
-func explainSpooler(sp *spooler.Spooler) *apiv1.ExplainResponse {
+func (s *hostServer) explainSpooler(sp *spooler.Spooler) *apiv1.ExplainResponse {
 	const most = 20
 	state, problems := sp.State(), sp.Problems()
 	_, printers, missing := sp.Uses()
 	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("spooler %s is %s with %d printers, %d of them missing.", spool.Quote(sp.Name()), state, printers, missing)}
-	switch {
-	case len(problems) == 0:
-		return resp
-	case missing > 0:
+	if missing > 0 {
 		resp.Summary += " Jobs for those are accepted and kept; it is tried again until they are back."
 	}
 	if n := len(problems); n > most {
 		problems = append(problems[:most], fmt.Sprintf("and %d more; see spoolhost printer list --spooler %s", n-most, sp.Name()))
 	}
 	resp.Advice = problems
+	if e := s.cfg.Engine; e != nil && e.ClockProblem() != "" {
+		resp.Advice = append(resp.Advice, e.ClockProblem())
+	}
 	return resp
 }

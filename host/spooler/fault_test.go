@@ -108,8 +108,9 @@ func TestHungPortDelaysNobody(t *testing.T) {
 }
 
 func TestCallTimesOut(t *testing.T) {
-	// Hung in EndDocPort, the module had given the device everything: it has it twice.
-	for call, copies := range map[string]int{"start": 1, "write": 1, "end": 2} {
+	// Hung in EndDocPort, the module had given the device everything; its connection is reset
+	// with the process, so the device knows that the document did not end.
+	for _, call := range []string{"start", "write", "end"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			n := boot(t, func(c *host.Config) { c.Limits.Resource = time.Second })
@@ -121,7 +122,7 @@ func TestCallTimesOut(t *testing.T) {
 			id := n.submit("p", data)
 			n.printed(id)
 			n.outcomes(id, job.TimedOut, job.Sent)
-			dev.wantWhole(data, copies)
+			dev.wantWhole(data, 1)
 			after, _ := n.node().Monitor(monitorName)
 			if after.Process == before.Process || errors.Is(syscall.Kill(before.Process.PID, 0), nil) {
 				t.Errorf("process %d was not ended", before.Process.PID)

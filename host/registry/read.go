@@ -91,6 +91,8 @@ func (t *tx) subKeysAfter(p path, after string) (list []registry.SubKey, err err
 		return nil, err
 	}
 	prefix := t.hive.keysUnder(p)
+	values := t.valuesBelow(p, after)
+	defer values.stop()
 	size := 0
 	for item, err := range t.Scan(prefix, prefix+after) {
 		if err != nil {
@@ -102,7 +104,7 @@ func (t *tx) subKeysAfter(p path, after string) (list []registry.SubKey, err err
 		}
 		sub := registry.SubKey{KeyInfo: registry.KeyInfo{Name: k.name, LastWrite: k.lastWrite}}
 		var damage error
-		sub.Values, damage, err = t.values(p.append(path{{written: k.name, folded: spool.Fold(k.name)}}))
+		sub.Values, damage, err = values.of(spool.Fold(k.name))
 		if err = errors.Join(err, damage); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package spooler
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/sdk/driver"
@@ -65,7 +66,7 @@ func (s *Spooler) storeNew(ctx context.Context, r record) error {
 	if _, err := s.hive.CreateKey(ctx, printerKey(r.Name)); err != nil {
 		return err
 	}
-	return s.hive.SetValues(ctx, printerKey(r.Name), r.values()...)
+	return s.hive.SetValues(ctx, printerKey(r.Name), r.changed(newRecord(r.Name, time.Time{}))...)
 }
 
 // checkPorts refuses ports that no monitor lists and no printer has.
@@ -145,7 +146,7 @@ func (s *Spooler) changePrinter(ctx context.Context, name string, change func(re
 		return err
 	}
 	next.ChangeID = nextChangeID(before.ChangeID)
-	if err := s.hive.SetValues(ctx, printerKey(p.Name), next.values()...); err != nil {
+	if err := s.hive.SetValues(ctx, printerKey(p.Name), next.changed(before)...); err != nil {
 		return err
 	}
 	s.mu.Lock()

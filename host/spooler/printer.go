@@ -1,6 +1,7 @@
 package spooler
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -246,6 +247,20 @@ func (r record) values() []registry.Value {
 	}
 }
 
+// changed gives the values that differ from those of another record. What a new printer has
+// from the beginning is not stored until it is another: of ten thousand printers few values
+// are to be read.
+func (r record) changed(from record) []registry.Value {
+	before := from.values()
+	var list []registry.Value
+	for i, v := range r.values() {
+		if v.Type != before[i].Type || !bytes.Equal(v.Data, before[i].Data) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
 // parseRecord is values in reverse; what is missing or damaged gets its default.
 func parseRecord(name string, values []registry.Value) record {
 	r := newRecord(name, time.Time{})
@@ -307,15 +322,13 @@ func (s *Spooler) loadPrinters(ctx context.Context) error {
 	if exists, err := s.hive.KeyExists(ctx, printersKey); err != nil || !exists {
 		return err
 	}
-	return s.hive.Walk(ctx, printersKey, func(e hostregistry.Entry) error {
-		if e.Path == printersKey {
-			s.standard = defaultOf(e.Values)
-		}
-		name, ok := strings.CutPrefix(e.Path, printersKey+`\`)
-		if !ok || strings.Contains(name, `\`) {
-			return nil // the root itself, or a key below a printer
-		}
-		name = strings.ReplaceAll(name, ",", `\`)
+	root, err := s.hive.Values(ctx, printersKey)
+	if err != nil && !errors.Is(err, spoolerr.Corrupt) {
+		return err
+	}
+	s.standard = defaultOf(root)
+	return s.hive.Children(ctx, printersKey, func(e hostregistry.Entry) error {
+		name := strings.ReplaceAll(strings.TrimPrefix(e.Path, printersKey+`\`), ",", `\`)
 		if len(e.Values) == 0 && e.Damage == nil {
 			return nil // an addition that was cut off; see storeNew
 		}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/spoolhost/spoolhost/host/document"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 )
@@ -30,13 +31,23 @@ func (q *Queue) current(id uint64) *Job {
 	return q.withProgress(q.active[id])
 }
 
-// withProgress copies j if its running attempt has sent something; q.mu is held.
+// withProgress copies j if its running attempt has sent something, or more of its document
+// has come; q.mu is held.
 func (q *Queue) withProgress(j *Job) *Job {
-	if j == nil || q.progress[j.ID] == 0 || j.Current() == nil {
+	if j == nil {
+		return nil
+	}
+	sent, doc := q.progress[j.ID], q.coming[j.ID]
+	if (sent == 0 || j.Current() == nil) && (doc == nil || !j.Spooling) {
 		return j
 	}
 	j = j.clone()
-	j.Current().BytesSent = q.progress[j.ID]
+	if a := j.Current(); a != nil && sent > 0 {
+		a.BytesSent = sent
+	}
+	if doc != nil && j.Spooling {
+		j.setReceived(document.Ref{ID: j.Document.ID, Size: doc.Size()})
+	}
 	return j
 }
 

@@ -22,6 +22,7 @@ type Queue struct {
 	lines    map[string]*line // by folded printer name
 	taken    map[uint64]bool
 	awaited  map[uint64]bool // spooling jobs that must not print before they are whole
+	coming   map[uint64]Coming
 	progress map[uint64]int64
 	watchers map[uint64]map[chan struct{}]struct{}
 	ended    recentEnds
@@ -65,6 +66,7 @@ func emptyQueue(s store.Store, spooler string, now func() time.Time) *Queue {
 	return &Queue{
 		store: s, keys: newKeys(spooler), now: now,
 		active: make(map[uint64]*Job), lines: make(map[string]*line), taken: make(map[uint64]bool), awaited: make(map[uint64]bool),
+		coming:   make(map[uint64]Coming),
 		progress: make(map[uint64]int64), watchers: make(map[uint64]map[chan struct{}]struct{}),
 	}
 }
@@ -151,6 +153,7 @@ func (q *Queue) publish(j *Job) {
 		delete(q.active, j.ID)
 		delete(q.taken, j.ID)
 		delete(q.awaited, j.ID)
+		delete(q.coming, j.ID)
 		delete(q.progress, j.ID)
 		q.ended.add(j)
 	} else {

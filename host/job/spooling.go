@@ -14,19 +14,65 @@ import (
 // has not been told its id: only Spooled accepts it, BreakOff ends it, and so does whoever
 // finds it in the records of an earlier life.
 
-// AcceptSpooling records a job of which only the first part has come, under the name that
-// its document will have. No submission key is taken yet, but one that is known gives its
-// job.
-func (q *Queue) AcceptSpooling(ctx context.Context, j Job, documentID string) (accepted, known *Job, err error) {
-	j.Spooling, j.Document = true, document.Ref{ID: documentID}
-	if len(j.Documents) > 0 {
-		j.Documents[0].Ref = j.Document
-	}
+// Coming is a document that is being received.
+type Coming interface {
+	ID() string  // the name that it will have in its Ref
+	Size() int64 // how many bytes have come
+}
+
+// AcceptSpooling records a job of which only the first part has come. No submission key is
+// taken yet, but one that is known gives its job.
+func (q *Queue) AcceptSpooling(ctx context.Context, j Job, doc Coming) (accepted, known *Job, err error) {
+	j.Spooling = true
+	j.setReceived(document.Ref{ID: doc.ID()})
 	accepted, err = q.Accept(ctx, j)
-	if err == nil && accepted.Document.ID != documentID {
+	if err == nil && accepted.Document.ID != doc.ID() {
 		return nil, accepted, nil
 	}
+	if err == nil {
+		q.expect(accepted.ID, doc)
+	}
 	return accepted, nil, err
+}
+
+// AddSpooling is Add of the only document of an incoming job, of which the first part has
+// come: the job may print.
+func (q *Queue) AddSpooling(ctx context.Context, id uint64, p Part, doc Coming) (*Job, error) {
+	p.Ref = document.Ref{ID: doc.ID()}
+	j, err := q.change(ctx, id, func(j *Job) (*Job, error) { return addSpooling(j, p, q.now()) })
+	if err == nil {
+		q.expect(id, doc)
+	}
+	return j, err
+}
+
+// expect has readers of the job told how much of its document has come.
+func (q *Queue) expect(id uint64, doc Coming) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if j := q.active[id]; j != nil && j.Spooling {
+		q.coming[id] = doc
+	}
+}
+
+func addSpooling(j *Job, p Part, now time.Time) (*Job, error) {
+	if !j.MayPrintEarly() {
+		return nil, wrongState(j, "print its document while it is being received")
+	}
+	j, err := add(j, p, now)
+	if err == nil {
+		j, err = complete(j, now)
+	}
+	if err == nil {
+		j.Spooling = true
+	}
+	return j, err
+}
+
+// MayPrintEarly says that an incoming job could print the document that comes next before
+// it is whole.
+func (j *Job) MayPrintEarly() bool {
+	return j.State == Incoming && len(j.Documents) == 0 && j.HoldAfter == ""
 }
 
 // Spooled accepts a job whose document is durable now. If another submission with its key
@@ -37,10 +83,15 @@ func (q *Queue) Spooled(ctx context.Context, id uint64, ref document.Ref) (j, kn
 		if err != nil {
 			return err
 		}
-		if known, err = q.keys.submitted(tx, old.Submission); known != nil || err != nil {
+		if known, err = q.keys.submitted(tx, old.Submission); err != nil {
 			return err
 		}
-		if j, err = q.apply(tx, id, func(j *Job) (*Job, error) { return spooled(j, ref) }); err != nil {
+		mine := known != nil && known.ID == id // since it was created
+		if known != nil && !mine {
+			return nil
+		}
+		known = nil
+		if j, err = q.apply(tx, id, func(j *Job) (*Job, error) { return spooled(j, ref) }); err != nil || mine {
 			return err
 		}
 		return q.keys.remember(tx, j)
@@ -72,6 +123,7 @@ func (q *Queue) Await(id uint64) {
 func (q *Queue) waits(j *Job) bool {
 	if !j.Spooling {
 		delete(q.awaited, j.ID)
+		delete(q.coming, j.ID)
 	}
 	return j.State == Queued && !q.taken[j.ID] && !q.awaited[j.ID]
 }

@@ -40,7 +40,8 @@ func (s *Spooler) Create(ctx context.Context, sub Submission) (*job.Job, error) 
 }
 
 // AddDocument spools a document of an incoming job; last completes the job. When it
-// returns, both are durable; if it fails the job is as before.
+// returns, both are durable. If it fails the job is as before, unless it prints while
+// spooling and has begun: then it is cancelled.
 func (s *Spooler) AddDocument(ctx context.Context, id uint64, info DocumentInfo, body io.Reader, last bool) (*job.Job, error) {
 	if err := checkText("the document's name", info.Name); err != nil {
 		return nil, err
@@ -51,7 +52,11 @@ func (s *Spooler) AddDocument(ctx context.Context, id uint64, info DocumentInfo,
 	}
 	s.receive(id, 1)
 	defer s.receive(id, -1)
-	part, err := s.store(ctx, j.Printer, info, body, nil)
+	early := s.receiveLast(j, last)
+	part, err := s.store(ctx, j.Printer, info, body, early)
+	if early.began() {
+		return early.finish(ctx, part, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -315,7 +315,11 @@ func (s *Spooler) afterEnd(ctx context.Context, j *job.Job, r job.Result, goesOn
 	port := last.Port
 	if r.Outcome != job.Sent {
 		text := fmt.Sprintf("attempt %d at port %s of monitor %s ended %s", last.Number, spool.Quote(port), spool.Quote(last.Monitor), r.Outcome)
-		if !r.Lost {
+		switch {
+		case r.Lost:
+		case j.Spooling:
+			text += fmt.Sprintf(" after %d bytes of a document that is still being received", r.BytesSent)
+		default:
 			text += fmt.Sprintf(" after %d of %d bytes", r.BytesSent, j.Document.Size)
 		}
 		if r.Error != "" {

@@ -29,7 +29,7 @@ const (
 // attempt ends, and the job is cancelled. It belongs to the goroutine of Submit.
 type reception struct {
 	spooler *Spooler
-	job     job.Job // what is recorded
+	job     job.Job // what is recorded; with an id if it was created before
 	id      uint64  // 0 as long as nothing is
 	known   *job.Job
 	doc     *document.Growing
@@ -49,6 +49,29 @@ func (s *Spooler) receiveEarly(next job.Job, r record) *reception {
 	return &reception{spooler: s, job: next, ended: make(chan struct{})}
 }
 
+// receiveLast is receiveEarly for the only document of a job that was created before.
+func (s *Spooler) receiveLast(j *job.Job, last bool) *reception {
+	s.mu.Lock()
+	pr := s.lookup(j.Printer)
+	early := pr != nil && pr.StartPrinting == WhileSpooling && !s.intake
+	s.mu.Unlock()
+	if !early || !last || !j.MayPrintEarly() {
+		return nil
+	}
+	return &reception{spooler: s, job: *j, ended: make(chan struct{})}
+}
+
+// record gives the job the document of which the first part has come.
+func (r *reception) record(ctx context.Context, part job.Part) (j, known *job.Job, err error) {
+	q := r.spooler.cfg.Queue
+	if r.job.ID != 0 {
+		j, err = q.AddSpooling(ctx, r.job.ID, part, r.doc)
+		return j, nil, err
+	}
+	r.job.Documents = described(part)
+	return q.AcceptSpooling(ctx, r.job, r.doc)
+}
+
 // began says that the job has got a record, or was found to have one.
 func (r *reception) began() bool { return r != nil && (r.id != 0 || r.known != nil) }
 
@@ -66,8 +89,7 @@ func (r *reception) begin(ctx context.Context, w *document.Writer, part job.Part
 	s.mu.Lock()
 	s.receptions[r.doc.ID()] = r
 	s.mu.Unlock()
-	r.job.Documents = described(part)
-	j, known, err := s.cfg.Queue.AcceptSpooling(ctx, r.job, r.doc.ID())
+	j, known, err := r.record(ctx, part)
 	switch {
 	case err != nil:
 		s.forgetReception(r)
@@ -133,6 +155,10 @@ func (r *reception) finish(ctx context.Context, part job.Part, failure error) (*
 		return nil, failure
 	}
 	r.doc.Finish()
+	if r.job.ID != 0 {
+		s.completed(ctx, j)
+		return j, nil
+	}
 	s.accepted(j, part.Size, recording)
 	return j, nil
 }

@@ -21,6 +21,18 @@ func (reader) Read(context.Context, []byte) (int, error) {
 	return 0, spoolerr.New(spoolerr.Unsupported, 0, "the printer does not talk back")
 }
 
+// needsTheLength announces what it cannot do.
+type needsTheLength struct{ *wrappedPort }
+
+func (needsTheLength) TakesUnsized() bool { return true }
+
+func (p needsTheLength) StartDoc(ctx context.Context, doc spool.Doc) error {
+	if doc.Size == spool.SizeUnknown {
+		return spoolerr.New(spoolerr.Invalid, 0, "the printer's protocol begins with the length")
+	}
+	return p.wrappedPort.StartDoc(ctx, doc)
+}
+
 func deletesNothing(ctx context.Context, _ *wrapped, x monitor.Xcv, name string, in []byte) ([]byte, error) {
 	port, err := portconfig.DecodeName(in)
 	if name == portconfig.DeletePort && err == nil && port != "" {

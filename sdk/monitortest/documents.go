@@ -15,6 +15,7 @@ func documentChecks() []check {
 		{Rule{"document.count", "WritePort reports what it took: never more than it was given, nothing of nothing, and any size of buffer is right.", "WritePort: pcbWritten"}, checkCount},
 		{Rule{"document.sent", "EndDocPort reports JOB_CONTROL_SENT_TO_PRINTER for its job exactly once before it returns.", "EndDocPort, SetJob"}, checkSent},
 		{Rule{"document.together", "A small document in one call comes out whole, and is reported once: by SetJob or by the answer (EndReporter).", "StartDocPort, WritePort, EndDocPort, SetJob"}, checkTogether},
+		{Rule{"document.unsized", "A port that announces document-unsized prints a document whose length StartDocPort does not tell.", "StartDocPort, capability document-unsized"}, checkUnsized},
 		{Rule{"document.write-first", "WritePort without StartDocPort is an error, and prints nothing.", "WritePort: ERROR_SPL_NO_STARTDOC"}, checkWriteFirst},
 		{Rule{"document.end-first", "EndDocPort without StartDocPort returns and reports nothing.", "EndDocPort"}, checkEndFirst},
 		{Rule{"document.start-twice", "A second StartDocPort in a document is refused or does nothing; the document goes on.", "StartDocPort"}, checkStartTwice},

@@ -59,3 +59,18 @@ func (o *opened) together(port together, data []byte) (monitorwire.Printed, erro
 	}
 	return done, o.finish(o.i.probe.call(), spool.JobStatusPrinting)
 }
+
+func checkUnsized(p *probe) {
+	i := p.one()
+	t := i.device()
+	o := i.open(t)
+	if port, ok := o.Port.(interface{ Has(capability string) bool }); !ok || !port.Has(monitor.CapUnsized) {
+		p.skip("the port does not announce " + monitor.CapUnsized + ": documents come when they are whole")
+	}
+	data := pattern(p.opts.size(1 << 20))
+	p.must(o.begin(p.call(), spool.SizeUnknown), "StartDocPort of a document of unknown length")
+	p.need(o.send(data[:len(data)/2]), "WritePort")
+	p.need(o.send(data[len(data)/2:]), "WritePort")
+	p.must(o.finish(p.call(), spool.JobStatusPrinting), "EndDocPort")
+	p.must(p.arrives(t.device, data), "a document of unknown length")
+}

@@ -177,6 +177,9 @@ func variants() map[string]variant {
 		"document.together": breaks(func(w *wrapped) {
 			w.port = func(p *wrappedPort) monitor.Port { return reportsBothWays{p} }
 		}),
+		"document.unsized": breaks(func(w *wrapped) {
+			w.port = func(p *wrappedPort) monitor.Port { return needsTheLength{p} }
+		}),
 		"document.write-first":   portBreaks(takesWithoutDocument),
 		"document.end-first":     portBreaks(endsWithoutDocument),
 		"document.start-twice":   portBreaks(startDropsDocument),

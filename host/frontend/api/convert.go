@@ -40,7 +40,7 @@ func jobToProto(sp *spooler.Spooler, j *job.Job) *apiv1.Job {
 		p.Reason = fmt.Sprintf("the document is being stopped to %s it", j.Intent)
 	}
 	if j.Spooling && p.Reason == "" {
-		p.Reason = "its document is still being received"
+		p.Reason = fmt.Sprintf("its document is still being received, %d bytes so far", j.Document.Size)
 	}
 	for _, to := range j.Forwarded {
 		p.Forwarded = append(p.Forwarded, forwardToProto(to))

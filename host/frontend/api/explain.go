@@ -156,7 +156,11 @@ func (s *hostServer) explainPrinting(sp *spooler.Spooler, j *job.Job, resp *apiv
 	if a == nil {
 		return
 	}
-	resp.Summary += fmt.Sprintf(" Attempt %d has sent %d of %d bytes to port %s.", a.Number, a.BytesSent, j.Document.Size, spool.Quote(a.Port))
+	of := fmt.Sprintf("%d bytes", j.Document.Size)
+	if j.Spooling {
+		of = fmt.Sprintf("the %d bytes that have come so far", j.Document.Size)
+	}
+	resp.Summary += fmt.Sprintf(" Attempt %d has sent %d of %s to port %s.", a.Number, a.BytesSent, of, spool.Quote(a.Port))
 	if p, err := sp.Port(a.Port); err == nil && p.Status != "" {
 		resp.Summary += fmt.Sprintf(" The port says: %s.", p.Status)
 	}

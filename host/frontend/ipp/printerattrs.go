@@ -262,6 +262,7 @@ func abilitySources() []printerSource {
 			}
 			return attr.Mime("", formats(v.p)[0])
 		}),
+		described("job-spooling-supported", func(v *shown) goipp.Attribute { return attr.Keyword("", spooling(v.p)) }),
 		described("multiple-document-jobs-supported", func(*shown) goipp.Attribute { return attr.Bool("", true) }),
 		described("multiple-operation-time-out", func(*shown) goipp.Attribute { return attr.Int("", int(spooler.IncomingTimeout.Seconds())) }),
 		keywords("multiple-operation-time-out-action", "hold-job"),
@@ -280,6 +281,15 @@ func abilitySources() []printerSource {
 		described("requesting-user-name-allowed", func(v *shown) goipp.Attribute { return listed(v.p.Allow) }),
 		described("requesting-user-name-denied", func(v *shown) goipp.Attribute { return listed(v.p.Deny) }),
 	}
+}
+
+// spooling says when a document prints (PWG 5100.7): "spool" is when it is whole; "automatic"
+// leaves it to the printer, which may begin with a long one while it comes.
+func spooling(p spooler.PrinterView) string {
+	if p.StartPrinting == spooler.WhileSpooling {
+		return "automatic"
+	}
+	return "spool"
 }
 
 // listed makes a list of names, and nothing of an empty one.

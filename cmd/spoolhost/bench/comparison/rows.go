@@ -7,6 +7,8 @@ import (
 
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/report"
+	"github.com/spoolhost/spoolhost/host/spooler"
+	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
 
 // row is one line, or some, of the table.
@@ -22,6 +24,7 @@ func rows() []row {
 		{"accept-50", "documents of 10 KB, 50 queues, 8 clients: time to accept", accept50},
 		{"accept-1", "one client, one idle queue: time to accept", accept1},
 		{"large", "one large document: submitted to last byte printed", large},
+		{"first-byte", "the same with start printing while-spooling: submitted to first byte printed", firstByte},
 		{"port", "one large document from spool to printer, against sendfile", port},
 		{"many", "many queues: start to first document printed, list all, show one, memory", many},
 		{"hung", "one hung port among 50: the others, against without (spoolhost alone)", hung},
@@ -151,8 +154,36 @@ func accept1(ctx context.Context, e *env) error {
 }
 
 func large(ctx context.Context, e *env) error {
-	return e.turns(ctx, 1, func(names []string) (bench.Plan, error) { return plan(1, 1, e.scale.large, names) },
+	return e.turns(ctx, 1, e.oneLarge,
 		func(ours, theirs *bench.Result) []figure {
 			return []figure{{name: "last byte printed", wanted: 2, ours: ours.EndToEnd.P50, theirs: theirs.EndToEnd.P50, text: report.Time, less: true}}
 		})
+}
+
+func (e *env) oneLarge(names []string) (bench.Plan, error) { return plan(1, 1, e.scale.large, names) }
+
+// firstByte has spoolhost's printer begin while the document is received.
+func firstByte(ctx context.Context, e *env) error {
+	e.prepare = func(ctx context.Context, host *server, names []string) error {
+		conn, err := host.conn()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		early := spooler.WhileSpooling
+		for _, name := range names {
+			if _, err := apiv1.NewPrintersClient(conn).UpdatePrinter(ctx, &apiv1.UpdatePrinterRequest{
+				Name: name, Settings: &apiv1.PrinterSettings{StartPrinting: &early},
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return e.turns(ctx, 1, e.oneLarge, func(ours, theirs *bench.Result) []figure {
+		return []figure{
+			{name: "first byte printed, while-spooling", wanted: 100, ours: ours.FirstByte.P50, theirs: theirs.FirstByte.P50, text: report.Time, less: true},
+			{name: "last byte printed, while-spooling", ours: ours.EndToEnd.P50, theirs: theirs.EndToEnd.P50, text: report.Time, less: true},
+		}
+	})
 }

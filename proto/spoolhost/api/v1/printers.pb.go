@@ -63,8 +63,8 @@ type PrinterSettings struct {
 	Driver *string `protobuf:"bytes,17,opt,name=driver,proto3,oneof" json:"driver,omitempty"`
 	// "after-spooling" (default), or "while-spooling": a document of more than 256 KiB may go to the port while
 	// it is still being received, if the port's monitor can (capability "document-unsized"). SubmitJob answers
-	// when all is durable, as ever; if the submission breaks off before, the job is cancelled, and the device
-	// has a part of it.
+	// when all is durable, as ever; if the submission breaks off before, or is silent for the resource time-out
+	// while it holds the port, the job is cancelled, and the device has a part of it. Job.size is what has come so far.
 	StartPrinting *string `protobuf:"bytes,18,opt,name=start_printing,json=startPrinting,proto3,oneof" json:"start_printing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -16,6 +16,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/frontend/api"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -126,8 +127,13 @@ func (c *clusterSpoolers) monitors() map[string]string {
 	return list
 }
 
+// directory is where a spooler has its files on the shared storage.
 func (c *clusterSpoolers) directory(name string) string {
-	return filepath.Join(c.by.Shared, "spoolers", url.PathEscape(spool.Fold(name)), "documents")
+	return filepath.Join(c.by.Shared, "spoolers", url.PathEscape(spool.Fold(name)))
+}
+
+func (c *clusterSpoolers) openDocuments(name string) (*document.Store, error) {
+	return document.Open(filepath.Join(c.directory(name), "documents"), document.Options{Shared: true, Grace: sweepGrace})
 }
 
 func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, docs *document.Store) spooler.Config {
@@ -141,7 +147,7 @@ func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, d
 
 // open makes the instance of a spooler that this node owns.
 func (c *clusterSpoolers) open(ctx context.Context, o cluster.Ownership) (_ cluster.Instance, retErr error) {
-	docs, err := document.Open(c.directory(o.Spooler.Name), document.Options{Shared: true, Grace: sweepGrace})
+	docs, err := c.openDocuments(o.Spooler.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +164,12 @@ func (c *clusterSpoolers) open(ctx context.Context, o cluster.Ownership) (_ clus
 	for _, p := range damaged {
 		c.host.corrupt(p.Key, p.Err)
 	}
-	if i.Spooler, err = spooler.New(ctx, c.config(o.Spooler.Name, o.Store, i.queue, docs)); err != nil {
+	if i.share, err = share.Open(filepath.Join(c.directory(o.Spooler.Name), "print$"), share.Prefix(o.Spooler.Name), o.Store, c.host.cfg.Now); err != nil {
+		return nil, err
+	}
+	cfg := c.config(o.Spooler.Name, o.Store, i.queue, docs)
+	cfg.NewLoader, cfg.Share = c.host.newLoader, i.share
+	if i.Spooler, err = spooler.New(ctx, cfg); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
@@ -170,13 +181,13 @@ func (c *clusterSpoolers) open(ctx context.Context, o cluster.Ownership) (_ clus
 // wipe removes what a deleted spooler has.
 func (c *clusterSpoolers) wipe(ctx context.Context, o cluster.Ownership) error {
 	name := o.Spooler.Name
-	for _, below := range []string{job.Prefix(name), registry.Prefix(name)} {
+	for _, below := range []string{job.Prefix(name), registry.Prefix(name), share.Prefix(name)} {
 		if err := o.DeleteBelow(ctx, below); err != nil {
 			return err
 		}
 	}
-	if err := os.RemoveAll(filepath.Dir(c.directory(name))); err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "the documents of spooler %s cannot be removed", spool.Quote(name))
+	if err := os.RemoveAll(c.directory(name)); err != nil {
+		return spoolerr.As(err, spoolerr.Unavailable, "the files of spooler %s cannot be removed", spool.Quote(name))
 	}
 	return nil
 }
@@ -202,7 +213,7 @@ func (c *clusterSpoolers) documents(name string) (*document.Store, error) {
 	defer c.mu.Unlock()
 	key := spool.Fold(name)
 	if c.docs[key] == nil {
-		docs, err := document.Open(c.directory(name), document.Options{Shared: true, Grace: sweepGrace})
+		docs, err := c.openDocuments(name)
 		if err != nil {
 			return nil, err
 		}
@@ -231,6 +242,7 @@ type ownedSpooler struct {
 	by    *clusterSpoolers
 	queue *job.Queue
 	docs  *document.Store
+	share *share.Share
 }
 
 var _ cluster.Instance = (*ownedSpooler)(nil)
@@ -249,6 +261,11 @@ func (o *ownedSpooler) Run(ctx context.Context) error {
 	helpers.Go(func() {
 		if _, err := o.docs.Sweep(helping, o.queue.Documents(helping)); err != nil && helping.Err() == nil {
 			o.by.host.cfg.Logger.Warn("documents without a job were not removed", "spooler", o.Name(), "error", err)
+		}
+	})
+	helpers.Go(func() {
+		if err := o.share.Sweep(helping); err != nil && helping.Err() == nil {
+			o.by.host.cfg.Logger.Warn("files of PRINT$ that no record names were not removed", "spooler", o.Name(), "error", err)
 		}
 	})
 	return o.Spooler.Run(ctx)
@@ -292,5 +309,9 @@ func (o *ownedSpooler) Close() error {
 	if o.queue != nil {
 		o.queue.Close()
 	}
-	return o.docs.Close()
+	var err error
+	if o.share != nil {
+		err = o.share.Close()
+	}
+	return errors.Join(err, o.docs.Close())
 }

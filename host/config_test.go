@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/supervisor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -19,7 +18,8 @@ import (
 func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
 	serveRecorder()
-	goleak.VerifyTestMain(m)
+	serveMember()
+	unraced.Main(m)
 }
 
 const wholeConfig = `

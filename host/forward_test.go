@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -139,12 +140,7 @@ func newQueues(t *testing.T) *queues {
 	t.Cleanup(sink.Close)
 	q := &queues{pair: newPair(t), sink: sink}
 	q.cable = newCable(t, q.address()) // the server keeps its port when it is started again
-	_, err = apiv1.NewPortsClient(q.conn).AddPort(t.Context(), &apiv1.AddPortRequest{Name: "SINK:", Monitor: "Mock", Settings: map[string]string{
-		"to": "127.0.0.1:" + strconv.Itoa(sink.Port()),
-	}})
-	if err == nil {
-		_, err = apiv1.NewPrintersClient(q.conn).UpdatePrinter(t.Context(), &apiv1.UpdatePrinterRequest{Name: "HpColor", Settings: &apiv1.PrinterSettings{Ports: []string{"SINK:"}}})
-	}
+	err = q.printTo(sink)
 	if err == nil {
 		_, _, err = q.client.connections.Add(t.Context(), q.name(), []string{q.cable.address()}, nil)
 	}
@@ -154,15 +150,28 @@ func newQueues(t *testing.T) *queues {
 	return q
 }
 
+// printTo gives HpColor another port.
+func (p *pair) printTo(sink *hosttest.Sink) error {
+	_, err := apiv1.NewPortsClient(p.conn).AddPort(p.t.Context(), &apiv1.AddPortRequest{Spooler: p.spooler, Name: "SINK:", Monitor: "Mock", Settings: map[string]string{
+		"to": "127.0.0.1:" + strconv.Itoa(sink.Port()),
+	}})
+	if err == nil {
+		_, err = apiv1.NewPrintersClient(p.conn).UpdatePrinter(p.t.Context(), &apiv1.UpdatePrinterRequest{
+			Spooler: p.spooler, Name: "HpColor", Settings: &apiv1.PrinterSettings{Ports: []string{"SINK:"}},
+		})
+	}
+	return err
+}
+
 // stall keeps the server from printing until resume is called.
 func (q *queues) stall() (resume func()) {
 	q.t.Helper()
 	printers := apiv1.NewPrintersClient(q.conn)
-	if _, err := printers.PausePrinter(q.t.Context(), &apiv1.PausePrinterRequest{Name: "HpColor"}); err != nil {
+	if _, err := printers.PausePrinter(q.t.Context(), &apiv1.PausePrinterRequest{Spooler: q.spooler, Name: "HpColor"}); err != nil {
 		q.t.Fatal(err)
 	}
 	return func() {
-		if _, err := printers.ResumePrinter(q.t.Context(), &apiv1.ResumePrinterRequest{Name: "HpColor"}, grpc.WaitForReady(true)); err != nil {
+		if _, err := printers.ResumePrinter(q.t.Context(), &apiv1.ResumePrinterRequest{Spooler: q.spooler, Name: "HpColor"}, grpc.WaitForReady(true)); err != nil {
 			q.t.Error(err)
 		}
 	}
@@ -202,9 +211,12 @@ func (q *queues) print(doc []byte) uint64 {
 	return r.GetJob().GetId()
 }
 
-// jobs lists jobs of one of the hosts.
-func (q *queues) jobs(c apiv1.JobsClient, all bool) (list []*apiv1.Job) {
-	s, err := c.ListJobs(q.t.Context(), &apiv1.ListJobsRequest{All: all})
+// here and there list the jobs of the client and of the server.
+func (q *queues) here(all bool) []*apiv1.Job  { return q.jobs(q.near(), "", all) }
+func (q *queues) there(all bool) []*apiv1.Job { return q.jobs(q.far(), q.spooler, all) }
+
+func (q *queues) jobs(c apiv1.JobsClient, spooler string, all bool) (list []*apiv1.Job) {
+	s, err := c.ListJobs(q.t.Context(), &apiv1.ListJobsRequest{Spooler: spooler, All: all})
 	if err != nil {
 		return nil
 	}
@@ -232,14 +244,14 @@ func (q *queues) printed(n int, doc []byte) {
 	})
 	await(q.t, "the end at the server", func() bool {
 		done := 0
-		for _, j := range q.jobs(q.far(), true) {
+		for _, j := range q.there(true) {
 			if j.GetState() == "printed" {
 				done++
 			}
 		}
 		return done >= n
 	})
-	if got := q.jobs(q.far(), true); len(got) != n {
+	if got := q.there(true); len(got) != n {
 		q.t.Errorf("the server has %d jobs, and should have %d: %v", len(got), n, got)
 	}
 	for _, r := range q.sink.Receipts() {
@@ -257,14 +269,16 @@ func TestForwardThroughAServersRestart(t *testing.T) {
 	q := newQueues(t)
 	doc := page(32 << 20)
 	q.print(doc)
-	await(t, "the beginning", func() bool { return len(q.clientSpools(q.serverNode.cfg.Data)) > 0 })
+	await(t, "the beginning", q.begun)
 	q.serverNode.stop()
 	q.server = q.serverNode.start()
 	q.printed(1, doc)
 }
 
-// clientSpools gives the documents that a host has on disk, complete or not.
-func (q *queues) clientSpools(data string) []string { return hosttest.Documents(data) }
+// begun says that the server has received something of a document.
+func (q *queues) begun() bool {
+	return len(hosttest.Documents(filepath.Join(q.serverNode.cfg.Data, "documents"))) > 0
+}
 
 // TestForwardWhoseAnswerIsLost: the server has the job, and the client does not hear of it.
 func TestForwardWhoseAnswerIsLost(t *testing.T) {
@@ -273,7 +287,7 @@ func TestForwardWhoseAnswerIsLost(t *testing.T) {
 	doc := page(1 << 20)
 	q.cable.deaf.Store(true)
 	id := q.print(doc)
-	await(t, "the job at the server", func() bool { return len(q.jobs(q.far(), true)) == 1 })
+	await(t, "the job at the server", func() bool { return len(q.there(true)) == 1 })
 	q.cable.cut()
 	q.cable.deaf.Store(false)
 	q.printed(1, doc)
@@ -292,19 +306,19 @@ func TestForwardThroughTheClientsRestart(t *testing.T) {
 	resume := q.stall()
 	doc := page(32 << 20)
 	id := q.print(doc)
-	await(t, "the beginning", func() bool { return len(q.clientSpools(q.serverNode.cfg.Data)) > 0 })
+	await(t, "the beginning", q.begun)
 	q.clientNode.stop()
 	q.client = q.clientNode.start()
-	await(t, "the job at the server", func() bool { return len(q.jobs(q.far(), false)) == 1 })
+	await(t, "the job at the server", func() bool { return len(q.there(false)) == 1 })
 	await(t, "the client to list it", func() bool {
-		list := q.jobs(q.near(), false)
+		list := q.here(false)
 		return len(list) == 1 && list[0].GetState() == "printed" && list[0].GetForwarded()[0].GetJob().GetState() == "queued"
 	})
 	q.clientNode.stop()
 	resume()
 	q.client = q.clientNode.start()
 	q.printed(1, doc)
-	await(t, "the client to hear of the end", func() bool { return len(q.jobs(q.near(), false)) == 0 })
+	await(t, "the client to hear of the end", func() bool { return len(q.here(false)) == 0 })
 	q.serverNode.stop() // the client knows by itself now
 	r, err := q.near().GetJob(t.Context(), &apiv1.GetJobRequest{Id: id})
 	if f := r.GetJob().GetForwarded(); err != nil || len(f) != 1 || !f[0].GetOver() || f[0].GetJob().GetState() != "printed" {
@@ -322,14 +336,14 @@ func TestCancelReachesTheServer(t *testing.T) {
 		t.Helper()
 		await(t, "the cancellation at the server", func() bool {
 			there := 0
-			for _, j := range q.jobs(q.far(), true) {
+			for _, j := range q.there(true) {
 				if j.GetState() == "cancelled" {
 					there++
 				}
 			}
 			return there == n
 		})
-		await(t, "the client to know of it", func() bool { return len(q.jobs(q.near(), false)) == 0 })
+		await(t, "the client to know of it", func() bool { return len(q.here(false)) == 0 })
 	}
 	sentAway := func(id uint64) {
 		t.Helper()
@@ -363,7 +377,7 @@ func TestCancelReachesTheServer(t *testing.T) {
 
 	q.cable.deaf.Store(true)
 	third := q.print(page(1 << 10))
-	await(t, "the third at the server", func() bool { return len(q.jobs(q.far(), true)) == 3 })
+	await(t, "the third at the server", func() bool { return len(q.there(true)) == 3 })
 	q.cable.cut() // and it stays deaf: the client does not hear of it
 	await(t, "the client to hold it unsent", func() bool {
 		r, err := q.near().GetJob(t.Context(), &apiv1.GetJobRequest{Id: third})

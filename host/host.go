@@ -236,7 +236,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	server := api.New(api.Config{
 		Spoolers: h.spoolers, AnswerIPP: ippServer.answer(), Cluster: h.apiCluster(), Connections: h.connections,
-		Catalog: h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Engine: h.engine.api(), Dialogues: h.dialogues(), Share: h.share,
+		Catalog: h.catalog, Events: h.events, Operators: h.cfg.Operators, Secure: h.secure, Engine: h.engine.api(), Dialogues: h.dialogues(),
 		Info: api.Info{Version: h.cfg.Version, Started: h.started, Data: h.cfg.Data, Listen: h.Addrs, Identity: h.identity},
 	})
 	h.cluster.serves(server)

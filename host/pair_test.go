@@ -30,6 +30,7 @@ type pair struct {
 	serverNode, clientNode *node
 	record                 string // what the modules of both were called with, in order
 	conn                   *grpc.ClientConn
+	spooler                string // of the server; empty is its own
 }
 
 func newPair(t *testing.T) *pair {
@@ -69,16 +70,21 @@ func (p *pair) node(side, listen string) *node {
 	if listen != "" {
 		cfg.Listen = []string{listen}
 	}
-	self := hosttest.Monitor("Mock")
-	cfg.Builtins = []catalog.Monitor{self}
-	for name, kind := range map[string]string{"mscms": wire.KindPointPrint, "hpdriver": wire.KindDriver} {
-		cfg.BuiltinModules = append(cfg.BuiltinModules, catalog.Module{Name: name, Kind: kind, Path: self.Path, Args: []string{recorderArg, kind, side, p.record}})
-	}
+	furnish(cfg, side, p.record)
 	p.t.Cleanup(func() {
 		n.stop()
 		_ = os.RemoveAll(dir)
 	})
 	return n
+}
+
+// furnish installs a monitor, and modules that record what they are called with.
+func furnish(cfg *Config, side, record string) {
+	self := hosttest.Monitor("Mock")
+	cfg.Builtins = []catalog.Monitor{self}
+	for name, kind := range map[string]string{"mscms": wire.KindPointPrint, "hpdriver": wire.KindDriver} {
+		cfg.BuiltinModules = append(cfg.BuiltinModules, catalog.Module{Name: name, Kind: kind, Path: self.Path, Args: []string{recorderArg, kind, side, record}})
+	}
 }
 
 // start runs the host until stop, or the end of the test.
@@ -116,11 +122,11 @@ func (p *pair) queue() {
 			p.t.Fatal(err)
 		}
 	}
-	_, err := apiv1.NewPortsClient(p.conn).AddPort(ctx, &apiv1.AddPortRequest{Name: "LPT1:", Monitor: "Mock"})
+	_, err := apiv1.NewPortsClient(p.conn).AddPort(ctx, &apiv1.AddPortRequest{Spooler: p.spooler, Name: "LPT1:", Monitor: "Mock"})
 	must(err)
 	drivers, err := apiv1.NewDriversClient(p.conn).AddPrinterDriver(ctx)
 	must(err)
-	must(drivers.Send(&apiv1.AddPrinterDriverRequest{Request: &apiv1.AddPrinterDriverRequest_Start{Start: &apiv1.AddPrinterDriverStart{Driver: &apiv1.DriverInfo{
+	must(drivers.Send(&apiv1.AddPrinterDriverRequest{Request: &apiv1.AddPrinterDriverRequest_Start{Start: &apiv1.AddPrinterDriverStart{Spooler: p.spooler, Driver: &apiv1.DriverInfo{
 		Version: 3, Name: "HP Color LaserJet", Environment: "Windows x64", DataFile: "hpcolor.gpd", Module: "hpdriver",
 	}}}}))
 	gpd := []byte("*GPDSpecVersion: \"1.0\"\n")
@@ -128,7 +134,7 @@ func (p *pair) queue() {
 	must(drivers.Send(&apiv1.AddPrinterDriverRequest{Request: &apiv1.AddPrinterDriverRequest_Data{Data: gpd}}))
 	_, err = drivers.CloseAndRecv()
 	must(err)
-	_, err = apiv1.NewPrintersClient(p.conn).AddPrinter(ctx, &apiv1.AddPrinterRequest{Name: "HpColor", Settings: &apiv1.PrinterSettings{
+	_, err = apiv1.NewPrintersClient(p.conn).AddPrinter(ctx, &apiv1.AddPrinterRequest{Spooler: p.spooler, Name: "HpColor", Settings: &apiv1.PrinterSettings{
 		Ports: []string{"LPT1:"}, Driver: proto("HP Color LaserJet"),
 	}})
 	must(err)
@@ -147,7 +153,7 @@ func (p *pair) put(path string, data []byte) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	_ = s.Send(&apiv1.PutFileRequest{Request: &apiv1.PutFileRequest_Start{Start: &apiv1.PutFileStart{Path: path, Size: int64(len(data))}}})
+	_ = s.Send(&apiv1.PutFileRequest{Request: &apiv1.PutFileRequest_Start{Start: &apiv1.PutFileStart{Spooler: p.spooler, Path: path, Size: int64(len(data))}}})
 	for len(data) > 0 {
 		n := min(len(data), 1<<20)
 		_ = s.Send(&apiv1.PutFileRequest{Request: &apiv1.PutFileRequest_Data{Data: data[:n]}})
@@ -162,7 +168,7 @@ func (p *pair) put(path string, data []byte) {
 func (p *pair) set(v registry.Value) {
 	p.t.Helper()
 	_, err := apiv1.NewPrinterDataClient(p.conn).SetPrinterDataEx(p.t.Context(), &apiv1.SetPrinterDataExRequest{
-		Printer: "HpColor", Key: `CopyFiles\ICM`, Value: &apiv1.RegistryValue{Name: v.Name, Type: v.Type.String(), Data: v.Data},
+		Spooler: p.spooler, Printer: "HpColor", Key: `CopyFiles\ICM`, Value: &apiv1.RegistryValue{Name: v.Name, Type: v.Type.String(), Data: v.Data},
 	})
 	if err != nil {
 		p.t.Fatal(err)

@@ -12,8 +12,10 @@ import (
 
 // openShare opens PRINT$.
 func (h *Host) openShare(ctx context.Context) (err error) {
-	h.share, err = share.Open(ctx, filepath.Join(h.cfg.Data, "print$"), h.store, h.cfg.Now)
-	return err
+	if h.share, err = share.Open(filepath.Join(h.cfg.Data, "print$"), share.Node, h.store, h.cfg.Now); err != nil {
+		return err
+	}
+	return h.share.Sweep(ctx)
 }
 
 // newLoader gives a spooler its Point and Print modules and drivers.

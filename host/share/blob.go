@@ -58,9 +58,11 @@ func (s *Share) Store(ctx context.Context, r io.Reader, size int64) (Blob, error
 
 // keep gives what was written its name.
 func (s *Share) keep(name, digest string) error {
+	s.admin.Lock() // nobody is just removing what has the digest
 	s.mu.Lock()
 	s.fresh[digest]++
 	s.mu.Unlock()
+	s.admin.Unlock()
 	err := s.root.Rename(name, digest)
 	if err == nil {
 		err = s.syncNames()
@@ -157,34 +159,31 @@ func (p part) ReadAt(b []byte, at int64) (int, error) {
 	return f.ReadAt(b, at)
 }
 
-// sweep removes what unfinished changes left. Another host may be writing into the same
+// Sweep removes what unfinished changes left. Another host may be writing into the same
 // directory: what is young stays.
-func (s *Share) sweep(ctx context.Context) error {
+func (s *Share) Sweep(ctx context.Context) error {
 	const young = time.Hour
 	d, err := s.root.Open(".")
 	if err != nil {
 		return s.failed(err)
 	}
-	defer func() { _ = d.Close() }()
 	entries, err := d.ReadDir(-1)
-	if err != nil {
+	if err = errors.Join(err, d.Close()); err != nil {
 		return s.failed(err)
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || s.now().Sub(info.ModTime()) < young || !isDigest(e.Name()) && !strings.HasPrefix(e.Name(), temporary) {
+		if err != nil || s.now().Sub(info.ModTime()) < young {
 			continue
 		}
-		used := false
-		if isDigest(e.Name()) {
-			if used, err = s.used(ctx, e.Name()); err != nil {
-				return err
-			}
+		switch name := e.Name(); {
+		case isDigest(name):
+			err = s.collectOne(ctx, name)
+		case strings.HasPrefix(name, temporary):
+			err = s.root.Remove(name)
 		}
-		if !used {
-			if err := s.root.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return s.failed(err)
-			}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return s.failed(err)
 		}
 	}
 	return nil

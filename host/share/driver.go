@@ -163,12 +163,12 @@ func (s *Share) AddDriver(ctx context.Context, d Driver, blobs map[string]Blob, 
 	var dropped []string
 	err := s.change(ctx, func(tx store.Tx) error {
 		dropped = nil
-		if old, err := getDriver(tx, d.key()); err == nil {
+		if old, err := s.keys.getDriver(tx, d.key()); err == nil {
 			if !replace {
 				return spoolerr.New(spoolerr.Exists, spoolerr.CodeDriverAlreadyInstalled,
 					"driver %s for %s, version %d, is installed already; replace it with --replace", spool.Quote(old.Name), old.Environment, old.Version)
 			}
-			gone, err := unlink(tx, old)
+			gone, err := s.keys.unlink(tx, old)
 			if err != nil {
 				return err
 			}
@@ -176,14 +176,14 @@ func (s *Share) AddDriver(ctx context.Context, d Driver, blobs map[string]Blob, 
 		} else if !errors.Is(err, spoolerr.NotFound) {
 			return err
 		}
-		if err := link(tx, d, blobs); err != nil {
+		if err := s.keys.link(tx, d, blobs); err != nil {
 			return err
 		}
 		data, err := json.Marshal(d)
 		if err != nil {
 			return spoolerr.As(err, spoolerr.Internal, "driver %s", spool.Quote(d.Name))
 		}
-		return tx.Put(driverPrefix+d.key(), data)
+		return tx.Put(s.keys.driver+d.key(), data)
 	})
 	if err == nil {
 		s.collect(ctx, dropped...)
@@ -192,13 +192,15 @@ func (s *Share) AddDriver(ctx context.Context, d Driver, blobs map[string]Blob, 
 }
 
 // link makes files a driver's. One that another driver or a person put there must be the same.
-func link(tx store.Tx, d Driver, blobs map[string]Blob) error {
+func (k keys) link(tx store.Tx, d Driver, blobs map[string]Blob) error {
 	for path, name := range d.Files() {
 		b := blobs[name]
-		f, err := getFile(tx, spool.Fold(path))
+		known := b.Digest
+		f, err := k.getFile(tx, spool.Fold(path))
 		switch {
 		case errors.Is(err, spoolerr.NotFound):
 			f = File{Path: path, Size: b.Size, Digest: b.Digest, Modified: d.Added}
+			known = ""
 		case err != nil:
 			return err
 		case f.Digest != b.Digest:
@@ -206,7 +208,7 @@ func link(tx store.Tx, d Driver, blobs map[string]Blob) error {
 				spool.Quote(d.Name), f.Path, f.owner())
 		}
 		f.Drivers = append(f.Drivers, d.key())
-		if err := putFile(tx, f, ""); err != nil {
+		if err := k.putFile(tx, f, known); err != nil {
 			return err
 		}
 	}
@@ -221,9 +223,9 @@ func (f File) owner() string {
 }
 
 // unlink takes a driver out, and says which content may be needed by nobody now.
-func unlink(tx store.Tx, d Driver) (dropped []string, err error) {
+func (k keys) unlink(tx store.Tx, d Driver) (dropped []string, err error) {
 	for path := range d.Files() {
-		f, err := getFile(tx, spool.Fold(path))
+		f, err := k.getFile(tx, spool.Fold(path))
 		if errors.Is(err, spoolerr.NotFound) {
 			continue
 		}
@@ -232,20 +234,20 @@ func unlink(tx store.Tx, d Driver) (dropped []string, err error) {
 		}
 		f.Drivers = slices.DeleteFunc(f.Drivers, func(k string) bool { return k == d.key() })
 		if len(f.Drivers) > 0 || f.Put {
-			err = putFile(tx, f, "")
+			err = k.putFile(tx, f, f.Digest)
 		} else {
 			dropped = append(dropped, f.Digest)
-			err = deleteFile(tx, f)
+			err = k.deleteFile(tx, f)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	return dropped, tx.Delete(driverPrefix + d.key())
+	return dropped, tx.Delete(k.driver + d.key())
 }
 
-func getDriver(tx store.Tx, key string) (d Driver, err error) {
-	b, err := tx.Get(driverPrefix + key)
+func (k keys) getDriver(tx store.Tx, key string) (d Driver, err error) {
+	b, err := tx.Get(k.driver + key)
 	if err != nil {
 		return d, err
 	}
@@ -257,11 +259,11 @@ func getDriver(tx store.Tx, key string) (d Driver, err error) {
 func (s *Share) Drivers(ctx context.Context, name, env string) (list []Driver, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		list = nil
-		for item, err := range tx.Scan(driverPrefix, "") {
+		for item, err := range tx.Scan(s.keys.driver, "") {
 			if item.Key == "" {
 				return err
 			}
-			d, err := getDriver(tx, strings.TrimPrefix(item.Key, driverPrefix))
+			d, err := s.keys.getDriver(tx, strings.TrimPrefix(item.Key, s.keys.driver))
 			if err != nil {
 				return err
 			}
@@ -288,11 +290,11 @@ func (s *Share) RemoveDriver(ctx context.Context, drivers []Driver) error {
 	err := s.change(ctx, func(tx store.Tx) error {
 		dropped = nil
 		for _, d := range drivers {
-			current, err := getDriver(tx, d.key())
+			current, err := s.keys.getDriver(tx, d.key())
 			if err != nil {
 				return err
 			}
-			gone, err := unlink(tx, current)
+			gone, err := s.keys.unlink(tx, current)
 			if err != nil {
 				return err
 			}

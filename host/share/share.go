@@ -10,8 +10,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -43,11 +45,12 @@ type File struct {
 	Drivers []string `json:"drivers,omitempty"`
 }
 
-// Share is PRINT$ of a host. It is safe for concurrent use.
+// Share is PRINT$ of a host, or of a cluster spooler. It is safe for concurrent use.
 type Share struct {
 	dir   string
 	root  *os.Root
 	store store.Store
+	keys  keys
 	now   func() time.Time
 
 	admin sync.Mutex // serialises changes; never held with a module
@@ -56,10 +59,10 @@ type Share struct {
 	fresh map[string]int // blobs that are not in a record yet: they are not swept
 }
 
-// Open opens the share in a directory, which is made if it is missing. Content that no
-// record names is removed if it has been there for an hour.
-func Open(ctx context.Context, dir string, s store.Store, now func() time.Time) (*Share, error) {
-	sh := &Share{dir: dir, store: s, now: now, fresh: make(map[string]int)}
+// Open opens the share in a directory, which is made if it is missing. Its records are below
+// prefix: Node, or that of a cluster spooler. It removes nothing, see Sweep.
+func Open(dir, prefix string, s store.Store, now func() time.Time) (*Share, error) {
+	sh := &Share{dir: dir, store: s, keys: newKeys(prefix), now: now, fresh: make(map[string]int)}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		sh.root, err = os.OpenRoot(dir)
@@ -67,22 +70,29 @@ func Open(ctx context.Context, dir string, s store.Store, now func() time.Time) 
 	if err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "directory %s of PRINT$ cannot be opened; check its rights", dir)
 	}
-	if err := sh.sweep(ctx); err != nil {
-		_ = sh.Close()
-		return nil, err
-	}
 	return sh, nil
 }
 
 // Close gives the directory back.
 func (s *Share) Close() error { return s.root.Close() }
 
-// The store's names.
-const (
-	filePrefix   = "share/file/"
-	blobPrefix   = "share/blob/" // DIGEST/PATH: which files have which content
-	driverPrefix = "share/driver/"
-)
+// Node is where the records of a host's own share are.
+const Node = "share/"
+
+// Prefix is where those of a cluster spooler's share are.
+func Prefix(spooler string) string { return "share-of/" + spool.Fold(spooler) + "/" }
+
+// keys are the store's names.
+type keys struct {
+	file   string // PATH: a file
+	blob   string // DIGEST/PATH: which files have which content
+	driver string
+	count  string // how many files there are
+}
+
+func newKeys(prefix string) keys {
+	return keys{file: prefix + "file/", blob: prefix + "blob/", driver: prefix + "driver/", count: prefix + "count"}
+}
 
 // parsePath reads the path of a file.
 func parsePath(path string) (confine.Rel, error) {
@@ -100,14 +110,14 @@ func (s *Share) Stat(ctx context.Context, path string) (f File, err error) {
 		return f, err
 	}
 	err = s.store.View(ctx, func(tx store.Tx) error {
-		f, err = getFile(tx, rel.Key())
+		f, err = s.keys.getFile(tx, rel.Key())
 		return err
 	})
 	return f, err
 }
 
-func getFile(tx store.Tx, key string) (f File, err error) {
-	b, err := tx.Get(filePrefix + key)
+func (k keys) getFile(tx store.Tx, key string) (f File, err error) {
+	b, err := tx.Get(k.file + key)
 	if errors.Is(err, spoolerr.NotFound) {
 		return f, spoolerr.New(spoolerr.NotFound, spoolerr.CodeFileNotFound, `there is no file PRINT$\%s; see spoolhost share list`, key)
 	}
@@ -133,11 +143,11 @@ func (s *Share) List(ctx context.Context, dir string) (list []File, err error) {
 	}
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		list = nil
-		for item, err := range tx.Scan(filePrefix+prefix, "") {
+		for item, err := range tx.Scan(s.keys.file+prefix, "") {
 			if item.Key == "" {
 				return err
 			}
-			f, err := getFile(tx, strings.TrimPrefix(item.Key, filePrefix))
+			f, err := s.keys.getFile(tx, strings.TrimPrefix(item.Key, s.keys.file))
 			if err != nil {
 				return err
 			}
@@ -160,7 +170,7 @@ func (s *Share) Put(ctx context.Context, path string, b Blob) (f File, err error
 	f = File{Path: rel.String(), Size: b.Size, Digest: b.Digest, Modified: s.now().UTC(), Put: true}
 	var dropped string
 	err = s.change(ctx, func(tx store.Tx) error {
-		old, err := getFile(tx, rel.Key())
+		old, err := s.keys.getFile(tx, rel.Key())
 		switch {
 		case err == nil && len(old.Drivers) > 0 && old.Digest != b.Digest:
 			return spoolerr.New(spoolerr.Denied, 0, `file PRINT$\%s belongs to driver %s; replace the driver with spoolhost driver add --replace`, old.Path, describeKey(old.Drivers[0]))
@@ -169,10 +179,7 @@ func (s *Share) Put(ctx context.Context, path string, b Blob) (f File, err error
 		case !errors.Is(err, spoolerr.NotFound) && !errors.Is(err, spoolerr.Corrupt):
 			return err
 		}
-		if err := roomForOne(tx); err != nil {
-			return err
-		}
-		return putFile(tx, f, dropped)
+		return s.keys.putFile(tx, f, dropped)
 	})
 	if err == nil && dropped != f.Digest {
 		s.collect(ctx, dropped)
@@ -180,24 +187,48 @@ func (s *Share) Put(ctx context.Context, path string, b Blob) (f File, err error
 	return f, err
 }
 
-func roomForOne(tx store.Tx) error {
-	n := 0
-	for item, err := range tx.Scan(filePrefix, "") {
-		if item.Key == "" {
-			return err
-		}
-		if n++; n >= MaxFiles {
-			return spoolerr.New(spoolerr.Exhausted, 0, "PRINT$ has %d files, which is the most; remove some with spoolhost share remove", n)
-		}
+// counted notes that there are so many files more.
+func (k keys) counted(tx store.Tx, more int) error {
+	n, err := k.files(tx)
+	if err != nil {
+		return err
 	}
-	return nil
+	if more > 0 && n+more > MaxFiles {
+		return spoolerr.New(spoolerr.Exhausted, 0, "PRINT$ has %d files, which is the most; remove some with spoolhost share remove", n)
+	}
+	return tx.Put(k.count, []byte(strconv.Itoa(max(n+more, 0))))
 }
 
-// putFile writes a file's record in the place of one with the old digest, if that is not empty.
-func putFile(tx store.Tx, f File, old string) error {
+// files gives how many files there are. One that has never counted them does so now.
+func (k keys) files(tx store.Tx) (n int, err error) {
+	b, err := tx.Get(k.count)
+	if err == nil {
+		if n, err = strconv.Atoi(string(b)); err == nil {
+			return n, nil
+		}
+	} else if !errors.Is(err, spoolerr.NotFound) {
+		return 0, err
+	}
+	n = 0
+	for item, err := range tx.Scan(k.file, "") {
+		if item.Key == "" {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// putFile writes a file's record in the place of one with the old digest; without that the
+// path is new.
+func (k keys) putFile(tx store.Tx, f File, old string) error {
 	key := spool.Fold(f.Path)
-	if old != "" {
-		if err := tx.Delete(blobPrefix + old + "/" + key); err != nil {
+	if old == "" {
+		if err := k.counted(tx, 1); err != nil {
+			return err
+		}
+	} else if old != f.Digest {
+		if err := tx.Delete(k.blob + old + "/" + key); err != nil {
 			return err
 		}
 	}
@@ -205,15 +236,15 @@ func putFile(tx store.Tx, f File, old string) error {
 	if err != nil {
 		return spoolerr.As(err, spoolerr.Internal, "file %s", f.Path)
 	}
-	if err := tx.Put(filePrefix+key, data); err != nil {
+	if err := tx.Put(k.file+key, data); err != nil {
 		return err
 	}
-	return tx.Put(blobPrefix+f.Digest+"/"+key, []byte{1})
+	return tx.Put(k.blob+f.Digest+"/"+key, []byte{1})
 }
 
-func deleteFile(tx store.Tx, f File) error {
+func (k keys) deleteFile(tx store.Tx, f File) error {
 	key := spool.Fold(f.Path)
-	return errors.Join(tx.Delete(filePrefix+key), tx.Delete(blobPrefix+f.Digest+"/"+key))
+	return errors.Join(k.counted(tx, -1), tx.Delete(k.file+key), tx.Delete(k.blob+f.Digest+"/"+key))
 }
 
 // Remove removes a file that no driver needs. inUse says who else needs it; nil is nobody.
@@ -230,14 +261,14 @@ func (s *Share) Remove(ctx context.Context, path string, inUse func(File) error)
 		return err
 	}
 	err = s.change(ctx, func(tx store.Tx) error {
-		f, err = getFile(tx, rel.Key())
+		f, err = s.keys.getFile(tx, rel.Key())
 		if err != nil {
 			return err
 		}
 		if len(f.Drivers) > 0 {
 			return spoolerr.New(spoolerr.Busy, 0, `file PRINT$\%s belongs to driver %s; remove that with spoolhost driver remove`, f.Path, describeKey(f.Drivers[0]))
 		}
-		return deleteFile(tx, f)
+		return s.keys.deleteFile(tx, f)
 	})
 	if err == nil {
 		s.collect(ctx, f.Digest)
@@ -254,22 +285,33 @@ func (s *Share) change(ctx context.Context, fn func(store.Tx) error) error {
 
 // collect removes content that no record names any more.
 func (s *Share) collect(ctx context.Context, digests ...string) {
-	s.admin.Lock()
-	defer s.admin.Unlock()
 	for _, d := range slices.Compact(slices.Sorted(slices.Values(digests))) {
-		if !isDigest(d) || s.isFresh(d) {
-			continue
-		}
-		if used, err := s.used(ctx, d); err == nil && !used {
-			_ = s.root.Remove(d) // what stays is swept at the next start
+		if err := s.collectOne(ctx, d); err != nil {
+			return // what stays is swept later
 		}
 	}
+}
+
+func (s *Share) collectOne(ctx context.Context, digest string) error {
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	if !isDigest(digest) || s.isFresh(digest) {
+		return nil
+	}
+	used, err := s.used(ctx, digest)
+	if err != nil || used {
+		return err
+	}
+	if err := s.root.Remove(digest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return s.failed(err)
+	}
+	return nil
 }
 
 func (s *Share) used(ctx context.Context, digest string) (used bool, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) error {
 		used = false
-		for item, err := range tx.Scan(blobPrefix+digest+"/", "") {
+		for item, err := range tx.Scan(s.keys.blob+digest+"/", "") {
 			if item.Key == "" {
 				return err
 			}

@@ -42,8 +42,9 @@ func (f *fixture) reopen(t *testing.T) {
 		check(t, f.Close())
 	}
 	var err error
-	f.Share, err = share.Open(t.Context(), f.dir, f.store, time.Now)
+	f.Share, err = share.Open(f.dir, share.Node, f.store, time.Now)
 	check(t, err)
+	check(t, f.Sweep(t.Context()))
 }
 
 func (f *fixture) blob(t *testing.T, content string) share.Blob {

@@ -12,6 +12,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/loader"
 	"github.com/spoolhost/spoolhost/host/pointprint/client"
 	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -48,6 +49,9 @@ func (s *Spooler) provided(name string) {
 	p := s.port(name)
 	p.info, p.unit, p.listed = spool.PortInfo{Name: name, Type: spool.PortTypeWrite | spool.PortTypeNetAttached}, s.provider, true
 }
+
+// Share gives PRINT$ of the spooler; nil if it has none.
+func (s *Spooler) Share() *share.Share { return s.cfg.Share }
 
 // Modules gives the spooler's Point and Print modules and drivers.
 func (s *Spooler) Modules() *loader.Loader { return s.loader }

@@ -50,7 +50,7 @@ func (s *driversServer) AddPrinterDriver(stream grpc.ClientStreamingServer[apiv1
 		return err
 	}
 	s.driverEvent(eventlog.DriverAdded, d, "was installed by "+callerOf(ctx).Name)
-	s.filesChanged(ctx, "", d.Name)
+	s.filesChanged(ctx, sh, "", d.Name)
 	info, err := driverToProto(ctx, sh, d)
 	if err != nil {
 		return err
@@ -162,7 +162,7 @@ func (s *driversServer) DeletePrinterDriver(ctx context.Context, r *apiv1.Delete
 		return nil, share.UnknownDriver(r.GetName())
 	}
 	if len(list) == all { // then nothing would be left of it
-		if err := s.driverUnused(r.GetName()); err != nil {
+		if err := s.driverUnused(sh, r.GetName()); err != nil {
 			return nil, err
 		}
 	}
@@ -172,12 +172,12 @@ func (s *driversServer) DeletePrinterDriver(ctx context.Context, r *apiv1.Delete
 	for _, d := range list {
 		s.driverEvent(eventlog.DriverRemoved, d, "was removed by "+callerOf(ctx).Name)
 	}
-	s.filesChanged(ctx, "", r.GetName())
+	s.filesChanged(ctx, sh, "", r.GetName())
 	return &apiv1.DeletePrinterDriverResponse{Removed: uint32(len(list))}, nil
 }
 
-func (s *driversServer) driverUnused(name string) error {
-	for _, sp := range s.cfg.Spoolers() {
+func (s *driversServer) driverUnused(sh *share.Share, name string) error {
+	for _, sp := range s.clientsOf(sh) {
 		for _, v := range sp.Printers() {
 			if spool.Fold(v.Driver) == spool.Fold(name) {
 				return spoolerr.New(spoolerr.Busy, spoolerr.CodePrinterDriverInUse, "driver %s is that of printer %s; give it another one with spoolhost printer set --driver", spool.Quote(name), spool.Quote(v.Name))

@@ -20,7 +20,6 @@ import (
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/pointprint/client"
-	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -42,8 +41,6 @@ type Config struct {
 	Spoolers func() []*spooler.Spooler
 	Catalog  *catalog.Catalog
 	Events   *eventlog.Log
-	// Share is PRINT$; nil if the host has none.
-	Share *share.Share
 	// Dialogues are how dialogues are held, and with which modules.
 	Dialogues dialogue.Config
 	Info      Info

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/share"
+	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -19,15 +20,26 @@ type shareServer struct {
 	*Server
 }
 
-// share gives PRINT$; each of the host's spoolers has it under its own name.
+// share gives PRINT$ of a spooler.
 func (s *Server) share(spoolerName string) (*share.Share, error) {
-	if _, err := s.spooler(spoolerName); err != nil {
+	sp, err := s.spooler(spoolerName)
+	if err != nil {
 		return nil, err
 	}
-	if s.cfg.Share == nil {
-		return nil, spoolerr.New(spoolerr.Unsupported, 0, "this host has no share PRINT$")
+	if sp.Share() == nil {
+		return nil, spoolerr.New(spoolerr.Unsupported, 0, "spooler %s has no share PRINT$", spool.Quote(sp.Name()))
 	}
-	return s.cfg.Share, nil
+	return sp.Share(), nil
+}
+
+// clientsOf gives the spoolers whose printers' files are in a share.
+func (s *Server) clientsOf(sh *share.Share) (list []*spooler.Spooler) {
+	for _, sp := range s.cfg.Spoolers() {
+		if sp.Share() == sh {
+			list = append(list, sp)
+		}
+	}
+	return list
 }
 
 func (s *shareServer) StatFiles(ctx context.Context, r *apiv1.StatFilesRequest) (*apiv1.StatFilesResponse, error) {
@@ -127,7 +139,7 @@ func (s *shareServer) PutFile(stream grpc.ClientStreamingServer[apiv1.PutFileReq
 		return err
 	}
 	s.shareEvent(eventlog.ShareFileAdded, f.Path, "was put into PRINT$ by "+callerOf(ctx).Name+", SHA-256 "+f.Digest)
-	s.filesChanged(ctx, f.Path, "")
+	s.filesChanged(ctx, sh, f.Path, "")
 	return stream.SendAndClose(&apiv1.PutFileResponse{File: fileToProto(f)})
 }
 
@@ -137,8 +149,8 @@ func (s *Server) shareEvent(id eventlog.ID, path, what string) {
 
 // filesChanged has clients of the printers concerned come and look. That it fails loses
 // nothing: they see the file's digest at their next refresh.
-func (s *Server) filesChanged(ctx context.Context, path, driver string) {
-	for _, sp := range s.cfg.Spoolers() {
+func (s *Server) filesChanged(ctx context.Context, sh *share.Share, path, driver string) {
+	for _, sp := range s.clientsOf(sh) {
 		_ = sp.FilesChanged(context.WithoutCancel(ctx), path, driver)
 	}
 }
@@ -149,7 +161,7 @@ func (s *shareServer) RemoveFile(ctx context.Context, r *apiv1.RemoveFileRequest
 		return nil, err
 	}
 	err = sh.Remove(ctx, r.GetPath(), func(f share.File) error {
-		for _, sp := range s.cfg.Spoolers() {
+		for _, sp := range s.clientsOf(sh) {
 			if err := sp.FileInUse(ctx, f.Path); err != nil {
 				return err
 			}

@@ -367,7 +367,7 @@ func JoinCluster(ctx context.Context, cfg Config, text string) (notices []string
 	if token.Cluster != c.Name {
 		return nil, spoolerr.New(spoolerr.Invalid, 0, "the token is for cluster %s, and the cluster block says %s; correct one of them", spool.Quote(token.Cluster), spool.Quote(c.Name))
 	}
-	identity, request, err := clusterIdentity(cfg)
+	_, request, err := clusterIdentity(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -385,13 +385,13 @@ func JoinCluster(ctx context.Context, cfg Config, text string) (notices []string
 	defer func() { _ = conn.Close() }()
 	reply, err := apiv1.NewClusterClient(conn).JoinCluster(ctx, &apiv1.JoinClusterRequest{
 		Token: text, Node: c.Node, SigningRequest: request, PeerAddress: c.Listen, ApiAddress: c.Advertise, Version: cfg.Version,
-		Level: engine.Level, Engine: c.Engine, Marker: marker, MarkerText: random, Now: api.Stamp(time.Now()), Identity: identity.Fingerprint(),
+		Level: engine.Level, Engine: c.Engine, Marker: marker, MarkerText: random, Now: api.Stamp(time.Now()),
 	})
 	if err != nil {
 		return nil, spoolerr.Wrap(spoolgrpc.FromStatus(err), "the node at %s", token.Address)
 	}
 	if err := engine.CheckAnswer(c.Shared, marker, random); err != nil {
-		return nil, spoolerr.Wrap(err, "the node is admitted, and cannot work so; once it can, remove it (spoolhost cluster remove %s) and let it join again", c.Node)
+		return nil, spoolerr.Wrap(err, "the node is admitted, and cannot work so; once it can, run the same command again")
 	}
 	authority, err := trust.ParseAuthority(reply.GetAuthority())
 	if err != nil {

@@ -125,6 +125,9 @@ func newClusterTokenCommand(opts *options) *cobra.Command {
 		Example: "  spoolhost cluster token --valid 15m",
 		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, _ []string) error {
+			if valid < time.Second {
+				return usagef("--valid %v is too short; use at least 1s", valid)
+			}
 			token, err := c.CreateToken(ctx, &apiv1.CreateTokenRequest{ValidSeconds: int64(valid / time.Second)})
 			if err != nil {
 				return err

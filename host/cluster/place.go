@@ -41,6 +41,16 @@ func (v View) load() map[string]int {
 	return load
 }
 
+// OwnedBy gives the names of the spoolers that a living node owns.
+func (v View) OwnedBy(node string) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(v.Spoolers)) {
+		if _, m, ok := v.OwnerOf(name); ok && spool.Fold(m.Name) == spool.Fold(node) {
+			names = append(names, v.Spoolers[name].Name)
+		}
+	}
+	return names
+}
+
 // candidates gives the nodes that may take a spooler, the best first.
 func (v View) candidates(name string, load map[string]int) []string {
 	type candidate struct {

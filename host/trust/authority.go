@@ -126,6 +126,16 @@ func (a *Authority) Sign(node string, request []byte) (certificate []byte, err e
 	return a.Issue(node, r.PublicKey, names)
 }
 
+// RequestFingerprint is the Fingerprint of the identity that a signing request is for. That
+// it has the key, Sign has made sure of.
+func RequestFingerprint(request []byte) (string, error) {
+	r, err := x509.ParseCertificateRequest(request)
+	if err != nil {
+		return "", spoolerr.As(err, spoolerr.Invalid, "the signing request is damaged")
+	}
+	return keyFingerprint(r.RawSubjectPublicKeyInfo), nil
+}
+
 // NodePair is what a node proves itself with: its certificate for the identity's key, and the
 // authority's, by which one who joins knows the cluster.
 func (i *Identity) NodePair(certificate []byte, a *Authority) (*tls.Certificate, error) {

@@ -65,7 +65,11 @@ func (i *Identity) Fingerprint() string { return Fingerprint(i.Pair.Leaf) }
 
 // Fingerprint is the SHA-256 of a certificate's public key, in the form that ssh uses.
 func Fingerprint(cert *x509.Certificate) string {
-	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return keyFingerprint(cert.RawSubjectPublicKeyInfo)
+}
+
+func keyFingerprint(publicKey []byte) string {
+	sum := sha256.Sum256(publicKey)
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 

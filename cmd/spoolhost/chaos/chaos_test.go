@@ -42,14 +42,21 @@ func TestMain(m *testing.M) {
 	unraced.Main(m)
 }
 
-func TestChaos(t *testing.T) {
+// TestClusters shares the program, and the time that clusters wait.
+func TestClusters(t *testing.T) {
+	program := program(t)
+	t.Run("Chaos", func(t *testing.T) { t.Parallel(); testChaos(t, program) })
+	t.Run("Mistakes", func(t *testing.T) { t.Parallel(); testMistakes(t, program) })
+}
+
+func testChaos(t *testing.T, binary string) {
 	s := *seed
 	if s == 0 {
 		s = uint64(time.Now().UnixNano() % 1_000_000)
 	}
 	external := *engine == "external"
 	t.Logf("seed %d: %d faults, %s etcd; the same again: -chaos.seed %d -chaos.faults %d -chaos.engine %s", s, *count, *engine, s, *count, *engine)
-	w := newWorld(t, program(t), external)
+	w := newWorld(t, binary, 0, external)
 	w.found()
 	w.furnish()
 	t.Logf("%8.3fs the cluster works", time.Since(w.began).Seconds())
@@ -86,25 +93,13 @@ func (w *world) found() {
 	w.command(1, "cluster", "init", "--config", w.path("1.hcl"))
 	w.boot(1)
 	for n := 2; n <= nodes; n++ {
-		var token string
-		for _, word := range strings.Fields(w.command(1, "cluster", "token", "--addr", "unix:"+w.path("a1"))) {
-			if strings.HasPrefix(word, "spoolhost-join-") {
-				token = word
-			}
-		}
-		w.command(n, "cluster", "join", token, "--config", w.path(strconv.Itoa(n)+".hcl"))
+		w.command(n, "cluster", "join", w.token(), "--config", w.path(strconv.Itoa(n)+".hcl"))
 		w.boot(n)
 	}
 	if w.external {
 		return
 	}
-	w.until("all etcd members have a vote", func() string {
-		out := w.command(1, "cluster", "status", "--addr", "unix:"+w.path("a1"), "-o", "json")
-		if strings.Count(out, `"member"`)+strings.Count(out, `"leader"`) >= nodes {
-			return ""
-		}
-		return out
-	})
+	w.votes(nodes)
 }
 
 // boot starts a node and waits until it answers.

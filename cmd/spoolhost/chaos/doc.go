@@ -6,8 +6,8 @@
 // about a minute:
 //
 //	go test ./cmd/spoolhost/chaos
-//	go test ./cmd/spoolhost/chaos -run TestChaos -v -timeout 2h -chaos.faults 200
-//	go test ./cmd/spoolhost/chaos -run TestChaos -v -chaos.engine external    # three etcd of /usr/bin
+//	go test ./cmd/spoolhost/chaos -run Clusters/Chaos -v -timeout 2h -chaos.faults 200
+//	go test ./cmd/spoolhost/chaos -run Clusters/Chaos -v -chaos.engine external    # three etcd of /usr/bin
 //
 // The faults follow from a seed, which is printed first; -chaos.seed N takes the same ones
 // again. Only the machine's own timing differs then. What failed leaves the logs of all

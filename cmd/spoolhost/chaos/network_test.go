@@ -17,7 +17,8 @@ import (
 // network is a switch in this machine with namespaces as machines at it. Machine 0 is the
 // test itself, with the printers; the external etcd is machine nodes+1.
 type network struct {
-	name string // begins the name of everything
+	name  string // begins the name of everything
+	place int
 
 	mu   sync.Mutex
 	cuts map[[2]int]int // how many faults keep packets from one to the other
@@ -34,10 +35,12 @@ func run(name string, args ...string) error {
 // namespaces are named after the process, so that what a killed test left is found.
 const namespacePrefix = "spch"
 
-func newNetwork(t *testing.T, machines int) *network {
+// newNetwork makes a network with a name and addresses of its own; several of one process
+// have different places.
+func newNetwork(t *testing.T, machines, place int) *network {
 	t.Helper()
 	sweepNamespaces()
-	n := &network{name: namespacePrefix + strconv.Itoa(os.Getpid()), cuts: make(map[[2]int]int)}
+	n := &network{name: namespacePrefix + strconv.Itoa(os.Getpid()) + string(rune('a'+place)), place: place, cuts: make(map[[2]int]int)}
 	t.Cleanup(n.close)
 	steps := [][]string{
 		{"link", "add", n.name, "type", "bridge"}, {"link", "set", n.name, "up"}, {"addr", "add", n.address(0) + "/24", "dev", n.name},
@@ -61,7 +64,7 @@ func (n *network) namespace(machine int) string { return n.name + "-" + strconv.
 
 // address is of a network that the process has to itself, as far as one can tell.
 func (n *network) address(machine int) string {
-	return fmt.Sprintf("10.%d.%d.%d", 128+os.Getpid()/250%120, os.Getpid()%250, machine+1)
+	return fmt.Sprintf("10.%d.%d.%d", 128+60*n.place+os.Getpid()/250%60, os.Getpid()%250, machine+1)
 }
 
 // command is one that runs on a machine, and ends with the test.
@@ -114,7 +117,7 @@ func sweepNamespaces() {
 	found, _ := filepath.Glob("/run/netns/" + namespacePrefix + "*-*")
 	for _, path := range found {
 		name, _, _ := strings.Cut(filepath.Base(path), "-")
-		pid, err := strconv.Atoi(strings.TrimPrefix(name, namespacePrefix))
+		pid, err := strconv.Atoi(strings.TrimRight(strings.TrimPrefix(name, namespacePrefix), "abcdefgh"))
 		if err == nil && syscall.Kill(pid, 0) != nil {
 			removeNamespaces(name)
 			_ = run("ip", "link", "del", name)

@@ -154,7 +154,7 @@ func (w *world) until(what string, is func() string) {
 }
 
 // newWorld makes the machines, their disks and their configuration. Nothing runs yet.
-func newWorld(t *testing.T, binary string, external bool) *world {
+func newWorld(t *testing.T, binary string, place int, external bool) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ch") // short: sockets are in it
 	if err != nil {
@@ -163,7 +163,7 @@ func newWorld(t *testing.T, binary string, external bool) *world {
 	began := time.Now()
 	w := &world{T: t, binary: binary, dir: dir, external: external, began: began, devices: &devices{began: began}, history: &history{began: began}}
 	t.Cleanup(w.clean)
-	w.net = newNetwork(t, etcdMachine)
+	w.net = newNetwork(t, etcdMachine, place)
 	w.ok(os.Mkdir(w.path("t"), 0o700))
 	if err := run("mount", "-t", "tmpfs", "-o", "size=256m", "chaos", w.path("t")); err != nil {
 		t.Fatalf("this test needs root and may mount: %v", err)

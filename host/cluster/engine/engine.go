@@ -311,10 +311,12 @@ func (e *Engine) Remove(ctx context.Context, node, addr string) error {
 	for _, m := range e.members(ctx) {
 		if m.Name == node || m.Name == "" && m.Address == addr {
 			err := settled(ctx, func() error {
-				_, err := e.Client.MemberRemove(ctx, m.ID)
-				return err
+				if _, err := e.Client.MemberRemove(ctx, m.ID); !errors.Is(err, rpctypes.ErrMemberNotFound) {
+					return err
+				}
+				return nil
 			})
-			if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
+			if err != nil {
 				return e.failure(err)
 			}
 		}
@@ -323,14 +325,16 @@ func (e *Engine) Remove(ctx context.Context, node, addr string) error {
 }
 
 // settled asks again while etcd has just changed: it lets nobody in or out before all
-// members have been connected for five seconds.
+// members have been connected for five seconds, and an address that was removed has the same
+// id again within its second.
 func settled(ctx context.Context, ask func() error) error {
 	const patience, between = 20 * time.Second, 500 * time.Millisecond
+	unsettled := []error{rpctypes.ErrUnhealthy, rpctypes.ErrMemberNotEnoughStarted, rpctypes.ErrTooManyLearners, rpctypes.ErrMemberNotFound}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := ask()
-		if !errors.Is(err, rpctypes.ErrUnhealthy) && !errors.Is(err, rpctypes.ErrMemberNotEnoughStarted) && !errors.Is(err, rpctypes.ErrTooManyLearners) {
+		if err == nil || !slices.ContainsFunc(unsettled, func(u error) bool { return errors.Is(err, u) }) {
 			return err
 		}
 		again := time.NewTimer(between)

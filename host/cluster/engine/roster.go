@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -179,7 +177,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Join lets a node in.
+// Join lets a node in. One that is in already, by its identity, is let in anew: the answer
+// may have been lost, or what it kept of the cluster.
 func (r *Roster) Join(ctx context.Context, a Application) (_ *Admission, err error) {
 	token, err := r.Authority.Check(a.Token, r.Now())
 	if err != nil {
@@ -195,16 +194,31 @@ func (r *Roster) Join(ctx context.Context, a Application) (_ *Admission, err err
 	if adm.Authority, err = r.Authority.Marshal(); err != nil {
 		return nil, err
 	}
+	if a.Node.Key, err = trust.RequestFingerprint(a.Request); err != nil {
+		return nil, err
+	}
 	a.Node.Joined = r.Now()
-	if err := r.enter(ctx, token, a.Node); err != nil {
+	before, err := r.enter(ctx, token, a.Node)
+	if err != nil {
 		return nil, err
 	}
 	if r.Kind == "embedded" {
-		if adm.Members, err = r.Engine.Add(ctx, a.Node.Name, a.Node.Peer); err != nil {
-			return nil, errors.Join(err, r.forget(ctx, token, a.Node))
+		if adm.Members, err = r.addMember(ctx, before, a.Node); err != nil {
+			return nil, errors.Join(err, r.forget(ctx, token, a.Node, before))
 		}
 	}
 	return adm, nil
+}
+
+// addMember gives a node a member of etcd. What an earlier one knew it has lost, and etcd
+// counts on a member's memory: so it goes.
+func (r *Roster) addMember(ctx context.Context, before, n Node) (map[string]string, error) {
+	if before.Name != "" {
+		if err := r.Engine.Remove(ctx, before.Name, before.Peer); err != nil {
+			return nil, err
+		}
+	}
+	return r.Engine.Add(ctx, n.Name, n.Peer)
 }
 
 func (r *Roster) checkApplication(a Application) error {
@@ -222,21 +236,47 @@ func (r *Roster) checkApplication(a Application) error {
 	return AnswerMarker(r.Shared, a.Marker, a.MarkerText)
 }
 
-// enter writes a node down, and its token as used.
-func (r *Roster) enter(ctx context.Context, token trust.Token, n Node) error {
-	return r.Store.Update(ctx, func(tx store.Tx) error {
-		if _, err := tx.Get(tokenPrefix + token.ID); err == nil {
-			return spoolerr.New(spoolerr.Denied, 0, "the join token was used already; make another with spoolhost cluster token")
+// usedToken is a token, and who has used it.
+type usedToken struct {
+	trust.Token
+	By string `json:"by"` // the fingerprint of the node's identity
+}
+
+// enter writes a node down, and its token as used. It gives what was known of the node
+// before, under the same identity.
+func (r *Roster) enter(ctx context.Context, token trust.Token, n Node) (before Node, err error) {
+	err = r.Store.Update(ctx, func(tx store.Tx) error {
+		before = Node{}
+		if err := read(tx, nodeKey(n.Name), &before); err != nil && !errors.Is(err, spoolerr.NotFound) {
+			return err
 		}
-		var known Node
-		if err := read(tx, nodeKey(n.Name), &known); err == nil {
-			return spoolerr.New(spoolerr.Exists, 0, "cluster %s has a node %s already; give this one another name, or remove that one with spoolhost cluster remove %s", spool.Quote(r.Cluster), spool.Quote(known.Name), known.Name)
+		if err := r.checkEntry(tx, token, before, n); err != nil {
+			return err
 		}
 		if err := r.dropTokens(tx); err != nil {
 			return err
 		}
-		return errors.Join(write(tx, tokenPrefix+token.ID, token), write(tx, nodeKey(n.Name), n))
+		return errors.Join(write(tx, tokenPrefix+token.ID, usedToken{token, n.Key}), write(tx, nodeKey(n.Name), n))
 	})
+	return before, err
+}
+
+// checkEntry refuses a token that another node has used, or a node that was removed since,
+// and the name of another node.
+func (r *Roster) checkEntry(tx store.Tx, token trust.Token, before, n Node) error {
+	again := before.Name != "" && before.Key == n.Key
+	var used usedToken
+	switch err := read(tx, tokenPrefix+token.ID, &used); {
+	case errors.Is(err, spoolerr.NotFound):
+	case err != nil:
+		return err
+	case !again || used.By != n.Key:
+		return spoolerr.New(spoolerr.Denied, 0, "the join token was used already; make another with spoolhost cluster token")
+	}
+	if before.Name != "" && !again {
+		return spoolerr.New(spoolerr.Exists, 0, "cluster %s has a node %s already; give this one another name, or remove that one with spoolhost cluster remove %s", spool.Quote(r.Cluster), spool.Quote(before.Name), before.Name)
+	}
+	return nil
 }
 
 // dropTokens forgets the used tokens that have run out.
@@ -256,8 +296,11 @@ func (r *Roster) dropTokens(tx store.Tx) error {
 }
 
 // forget undoes enter.
-func (r *Roster) forget(ctx context.Context, token trust.Token, n Node) error {
+func (r *Roster) forget(ctx context.Context, token trust.Token, n, before Node) error {
 	return r.Store.Update(ctx, func(tx store.Tx) error {
+		if before.Name != "" {
+			return write(tx, nodeKey(n.Name), before)
+		}
 		return errors.Join(tx.Delete(tokenPrefix+token.ID), tx.Delete(nodeKey(n.Name)))
 	})
 }
@@ -315,78 +358,4 @@ func write(tx store.Tx, key string, from any) error {
 		return spoolerr.As(err, spoolerr.Internal, "entry %s of the cluster", key)
 	}
 	return tx.Put(key, data)
-}
-
-// sharedFile names the cluster that a shared directory belongs to.
-const sharedFile = ".spoolhost-cluster"
-
-// ClaimShared makes a directory the cluster's, and makes sure that what is written there
-// stays.
-func ClaimShared(dir string, authority *trust.Authority) error {
-	path := filepath.Join(dir, sharedFile)
-	if data, err := os.ReadFile(path); err == nil && string(data) != trust.Fingerprint(authority.Cert) {
-		return spoolerr.New(spoolerr.Exists, 0, "shared directory %s belongs to another cluster; choose another, or remove %s", dir, path)
-	}
-	return writeSynced(path, trust.Fingerprint(authority.Cert))
-}
-
-// CheckShared makes sure that the directory is the cluster's: a file system that is not
-// mounted looks like an empty one.
-func CheckShared(dir string, authority *trust.Authority) error {
-	data, err := os.ReadFile(filepath.Join(dir, sharedFile))
-	if err != nil || string(data) != trust.Fingerprint(authority.Cert) {
-		return spoolerr.New(spoolerr.Precondition, 0, "%s is not the shared directory of this cluster; is its file system mounted?", dir)
-	}
-	return nil
-}
-
-// MakeMarker makes a file in the shared directory that another node is to find.
-func MakeMarker(dir, name, text string) (remove func(), err error) {
-	path := filepath.Join(dir, name)
-	if err := writeSynced(path, text); err != nil {
-		return nil, err
-	}
-	return func() { _ = os.Remove(path); _ = os.Remove(path + ".seen") }, nil
-}
-
-// MarkerPattern is what names of markers look like.
-const markerPrefix = ".spoolhost-join-"
-
-// MarkerName gives the name of a marker.
-func MarkerName(random string) string { return markerPrefix + random }
-
-// AnswerMarker looks for a marker of another node, and answers it.
-func AnswerMarker(dir, name, text string) error {
-	if !strings.HasPrefix(name, markerPrefix) || strings.ContainsAny(name, `/\`) || len(name) > 100 || len(text) > 100 {
-		return spoolerr.New(spoolerr.Invalid, 0, "the marker of the shared directory is malformed")
-	}
-	path := filepath.Join(dir, name)
-	if data, err := os.ReadFile(path); err != nil || string(data) != text {
-		return spoolerr.New(spoolerr.Precondition, 0, "the node's shared directory is not this node's %s: a file written there is not seen here; mount the same file system on both", dir)
-	}
-	return writeSynced(path+".seen", text)
-}
-
-// CheckAnswer looks for the answer.
-func CheckAnswer(dir, name, text string) error {
-	if data, err := os.ReadFile(filepath.Join(dir, name+".seen")); err != nil || string(data) != text {
-		return spoolerr.New(spoolerr.Precondition, 0, "what the cluster writes to its shared directory is not seen in %s; mount the same file system on both", dir)
-	}
-	return nil
-}
-
-func writeSynced(path, text string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s cannot be written", filepath.Dir(path))
-	}
-	_, err = f.WriteString(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s does not keep what is written (fsync); use a file system that does", filepath.Dir(path))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s", filepath.Dir(path))
-	}
-	return spoolerr.As(errors.Join(dir.Sync(), dir.Close()), spoolerr.Unavailable, "shared directory %s does not keep what is written (fsync); use a file system that does", filepath.Dir(path))
 }

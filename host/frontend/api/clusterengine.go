@@ -164,7 +164,7 @@ func (s *clusterServer) JoinCluster(ctx context.Context, req *apiv1.JoinClusterR
 	}
 	adm, err := r.Join(ctx, engine.Application{
 		Token: req.GetToken(), Request: req.GetSigningRequest(), Level: int(req.GetLevel()), Engine: req.GetEngine(),
-		Node:   engine.Node{Name: req.GetNode(), Peer: req.GetPeerAddress(), API: req.GetApiAddress(), Version: req.GetVersion(), Key: req.GetIdentity()},
+		Node:   engine.Node{Name: req.GetNode(), Peer: req.GetPeerAddress(), API: req.GetApiAddress(), Version: req.GetVersion()},
 		Marker: req.GetMarker(), MarkerText: req.GetMarkerText(), Time: req.GetNow().AsTime(),
 	})
 	if err != nil {
@@ -173,10 +173,27 @@ func (s *clusterServer) JoinCluster(ctx context.Context, req *apiv1.JoinClusterR
 	return &apiv1.JoinClusterResponse{Cluster: r.Cluster, Certificate: adm.Certificate, Authority: adm.Authority, Members: adm.Members, Notices: adm.Notices}, nil
 }
 
+// RemoveNode removes a node that has nothing, or is gone: the documents of one that is
+// there would be interrupted.
 func (s *clusterServer) RemoveNode(ctx context.Context, req *apiv1.RemoveNodeRequest) (*apiv1.RemoveNodeResponse, error) {
 	r, err := s.roster()
 	if err != nil {
 		return nil, err
 	}
-	return &apiv1.RemoveNodeResponse{}, r.Remove(ctx, req.GetNode())
+	n, err := s.node()
+	if err != nil {
+		return nil, err
+	}
+	view, err := current(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	if owned := view.OwnedBy(req.GetNode()); len(owned) > 0 {
+		return nil, spoolerr.New(spoolerr.Busy, 0, "node %s is there and owns %s; drain it first (spoolhost node drain %s), or end its host",
+			spool.Quote(req.GetNode()), strings.Join(owned, ", "), req.GetNode())
+	}
+	if err := r.Remove(ctx, req.GetNode()); err != nil {
+		return nil, err
+	}
+	return &apiv1.RemoveNodeResponse{}, n.Drain(ctx, req.GetNode(), false) // another of its name is not drained
 }

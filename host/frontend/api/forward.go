@@ -250,6 +250,9 @@ func (s *Server) route(ctx context.Context, name string, until time.Time) (conn 
 		select {
 		case <-tick.C: // it is this node's, and is being opened
 		case <-ctx.Done():
+			if n := s.cfg.Cluster.Node; n.Session() == "" {
+				return nil, false, spoolerr.New(spoolerr.Unavailable, 0, "spooler %s cannot be asked: %s", spool.Quote(name), noLease(n))
+			}
 			return nil, false, spoolerr.New(spoolerr.Unavailable, 0,
 				"spooler %s is being opened by node %s; try again, or see spoolhost spooler show %s", spool.Quote(name), m.Name, name)
 		}

@@ -63,7 +63,7 @@ func (s *spoolersServer) ListSpoolers(ctx context.Context, _ *apiv1.ListSpoolers
 	}
 	resp := &apiv1.ListSpoolersResponse{}
 	for _, name := range slices.Sorted(maps.Keys(view.Spoolers)) {
-		resp.ClusterSpoolers = append(resp.ClusterSpoolers, showSpooler(view, name))
+		resp.ClusterSpoolers = append(resp.ClusterSpoolers, knownSpooler(n, view, name))
 	}
 	return resp, nil
 }
@@ -80,7 +80,7 @@ func (s *spoolersServer) GetSpooler(ctx context.Context, r *apiv1.GetSpoolerRequ
 	}
 	view, _ := n.View()
 	name := spool.Fold(r.GetName())
-	shown := showSpooler(view, name)
+	shown := knownSpooler(n, view, name)
 	if m, ok := view.Moves[name]; ok {
 		shown.Move = showMove(m)
 	}
@@ -119,24 +119,20 @@ func (s *spoolersServer) ListNodes(ctx context.Context, _ *apiv1.ListNodesReques
 	if err != nil {
 		return nil, err
 	}
-	owned := make(map[string][]string)
-	for _, name := range slices.Sorted(maps.Keys(view.Spoolers)) {
-		if _, m, ok := view.OwnerOf(name); ok {
-			owned[m.Name] = append(owned[m.Name], view.Spoolers[name].Name)
-		}
-	}
 	resp := &apiv1.ListNodesResponse{}
 	for _, key := range slices.Sorted(maps.Keys(view.Members)) {
 		m := view.Members[key]
 		state := "online"
 		switch {
+		case n.Session() == "":
+			state = "unknown"
 		case m.Leaving:
 			state = "stopping"
 		case view.Drained[key]:
 			state = "drained"
 		}
 		resp.Nodes = append(resp.Nodes, &apiv1.ClusterNode{
-			Name: m.Name, State: state, Address: m.Address, Version: m.Version, Spoolers: owned[m.Name], Self: m.Name == n.Name(),
+			Name: m.Name, State: state, Address: m.Address, Version: m.Version, Spoolers: view.OwnedBy(m.Name), Self: m.Name == n.Name(),
 		})
 	}
 	return resp, nil
@@ -156,6 +152,20 @@ func (s *spoolersServer) ResumeNode(ctx context.Context, r *apiv1.ResumeNodeRequ
 		return nil, err
 	}
 	return &apiv1.ResumeNodeResponse{}, n.Drain(ctx, r.GetName(), false)
+}
+
+// knownSpooler shows a spooler as far as the node knows: without a lease it may be cut off,
+// and what it has seen last may have changed.
+func knownSpooler(n *cluster.Node, v cluster.View, name string) *apiv1.ClusterSpooler {
+	shown := showSpooler(v, name)
+	if n.Session() == "" {
+		shown.State, shown.Problems = "unknown", []string{noLease(n)}
+	}
+	return shown
+}
+
+func noLease(n *cluster.Node) string {
+	return "node " + n.Name() + " has no lease: the cluster's etcd has no quorum, or cannot be reached from it; it tries again by itself, see spoolhost cluster status"
 }
 
 // showSpooler shows a spooler of a view, by its folded name.

@@ -492,11 +492,9 @@ type JoinClusterRequest struct {
 	// "embedded" or "external".
 	Engine string `protobuf:"bytes,8,opt,name=engine,proto3" json:"engine,omitempty"`
 	// A file that the node has made in the shared directory, and what is in it.
-	Marker     string                 `protobuf:"bytes,9,opt,name=marker,proto3" json:"marker,omitempty"`
-	MarkerText string                 `protobuf:"bytes,10,opt,name=marker_text,json=markerText,proto3" json:"marker_text,omitempty"`
-	Now        *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=now,proto3" json:"now,omitempty"`
-	// The fingerprint of its identity key.
-	Identity      string `protobuf:"bytes,12,opt,name=identity,proto3" json:"identity,omitempty"`
+	Marker        string                 `protobuf:"bytes,9,opt,name=marker,proto3" json:"marker,omitempty"`
+	MarkerText    string                 `protobuf:"bytes,10,opt,name=marker_text,json=markerText,proto3" json:"marker_text,omitempty"`
+	Now           *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=now,proto3" json:"now,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -606,13 +604,6 @@ func (x *JoinClusterRequest) GetNow() *timestamppb.Timestamp {
 		return x.Now
 	}
 	return nil
-}
-
-func (x *JoinClusterRequest) GetIdentity() string {
-	if x != nil {
-		return x.Identity
-	}
-	return ""
 }
 
 type JoinClusterResponse struct {
@@ -812,7 +803,7 @@ const file_spoolhost_api_v1_cluster_proto_rawDesc = "" +
 	"\x13CreateTokenResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x129\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xf6\x02\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xe0\x02\n" +
 	"\x12JoinClusterRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12'\n" +
@@ -827,8 +818,7 @@ const file_spoolhost_api_v1_cluster_proto_rawDesc = "" +
 	"\vmarker_text\x18\n" +
 	" \x01(\tR\n" +
 	"markerText\x12,\n" +
-	"\x03now\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12\x1a\n" +
-	"\bidentity\x18\f \x01(\tR\bidentity\"\x93\x02\n" +
+	"\x03now\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x03nowJ\x04\b\f\x10\r\"\x93\x02\n" +
 	"\x13JoinClusterResponse\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12 \n" +
 	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12\x1c\n" +

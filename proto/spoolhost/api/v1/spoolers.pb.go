@@ -25,7 +25,8 @@ const (
 type ClusterSpooler struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// "online", "online-incomplete", "starting", "stopping", "moving", "deleting" or "no-owner".
+	// "online", "online-incomplete", "starting", "stopping", "moving", "deleting", "no-owner", or
+	// "unknown" if the node that answers has no lease: the rest is what it knew last.
 	State string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	// The node that owns it; empty if none does just now.
 	Owner string `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
@@ -803,7 +804,7 @@ func (*DeleteSpoolerResponse) Descriptor() ([]byte, []int) {
 type ClusterNode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// "online", "drained" or "stopping".
+	// "online", "drained", "stopping", or "unknown" if the node that answers has no lease.
 	State   string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	Address string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`

@@ -62,8 +62,11 @@ func (l *line) remove(id uint64) {
 	}
 }
 
-// first gives the job to print next, or nil.
+// first gives the job to print next, or nil. A printer without jobs may have no line.
 func (l *line) first(now time.Time) *Job {
+	if l == nil {
+		return nil
+	}
 	var best *Job
 	if l.ready.Len() > 0 {
 		best = l.ready.jobs[0]
@@ -78,6 +81,9 @@ func (l *line) first(now time.Time) *Job {
 
 // opens gives the time until the first of the timed jobs may print; 0 if there is none.
 func (l *line) opens(now time.Time) time.Duration {
+	if l == nil {
+		return 0
+	}
 	var least time.Duration
 	for _, j := range l.timed {
 		if d := j.Opens(now); d > 0 && (least == 0 || d < least) {

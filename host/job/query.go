@@ -122,7 +122,10 @@ func (q *Queue) page(ctx context.Context, prefix, after string, most int) ([]sto
 func (q *Queue) Count(printer string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.line(printer).all
+	if l := q.lines[spool.Fold(printer)]; l != nil {
+		return l.all
+	}
+	return 0
 }
 
 // Coming gives the number of jobs that are being moved to a printer: they print elsewhere

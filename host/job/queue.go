@@ -207,7 +207,7 @@ func (q *Queue) line(printer string) *line {
 func (q *Queue) Peek(printer string) (*Job, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	j := q.line(printer).first(q.now())
+	j := q.lines[spool.Fold(printer)].first(q.now())
 	return j, j != nil
 }
 
@@ -240,7 +240,7 @@ func (q *Queue) Return(id uint64) {
 func (q *Queue) NextOpening(printer string) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.line(printer).opens(q.now())
+	return q.lines[spool.Fold(printer)].opens(q.now())
 }
 
 // Begin records an attempt of a taken job; only then may its first byte leave. It refuses

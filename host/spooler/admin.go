@@ -151,7 +151,7 @@ func (s *Spooler) changePrinter(ctx context.Context, name string, change func(re
 	}
 	s.mu.Lock()
 	for _, old := range before.Ports {
-		delete(s.port(old).printers, spool.Fold(p.Name))
+		s.port(old).leave(p.Name)
 	}
 	next.Changed = s.cfg.Now()
 	p.record = next
@@ -195,7 +195,7 @@ func (s *Spooler) deletePrinter(ctx context.Context, name string) error {
 	delete(s.printers, spool.Fold(p.Name)) // from here on nobody can submit to it
 	ports := p.Ports
 	for _, port := range ports {
-		delete(s.port(port).printers, spool.Fold(p.Name))
+		s.port(port).leave(p.Name)
 	}
 	s.mu.Unlock()
 	err = s.hive.DeleteTree(ctx, printerKey(p.Name))

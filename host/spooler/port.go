@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,9 +21,9 @@ import (
 type port struct {
 	name     string
 	info     spool.PortInfo
-	unit     *unit // nil if no monitor has listed it yet
-	listed   bool  // its monitor listed it when it was last asked
-	printers map[string]*printer
+	unit     *unit      // nil if no monitor has listed it yet
+	listed   bool       // its monitor listed it when it was last asked
+	printers []*printer // those that use it
 
 	busy    bool
 	holder  *unit  // whose reservation it is, while busy
@@ -43,10 +44,21 @@ func (s *Spooler) port(name string) *port {
 	key := spool.Fold(name)
 	p := s.ports[key]
 	if p == nil {
-		p = &port{name: name, printers: make(map[string]*printer)}
+		p = &port{name: name}
 		s.ports[key] = p
 	}
 	return p
+}
+
+// use adds a printer to those that use the port.
+func (p *port) use(pr *printer) {
+	p.leave(pr.Name)
+	p.printers = append(p.printers, pr)
+}
+
+// leave removes a printer from those that use the port.
+func (p *port) leave(name string) {
+	p.printers = slices.DeleteFunc(p.printers, func(pr *printer) bool { return spool.Fold(pr.Name) == spool.Fold(name) })
 }
 
 func unknownPort(name string) error {
@@ -138,10 +150,11 @@ func (s *Spooler) refreshPorts(names []string) {
 // wrong says that the port is closed though a printer uses it, or open though none does.
 func (p *port) wrong() bool { return (p.open == nil) == (len(p.printers) > 0) }
 
-// putRight opens and closes ports, a few at a time: a monitor may have ten thousand. What
-// waits for its turn is not reserved, so that its first job need not wait; s.mu is held.
+// putRight opens and closes ports, a few at a time: a monitor may have ten thousand, and jobs
+// print meanwhile. What waits for its turn is not reserved, so that its first job need not
+// wait; s.mu is held.
 func (s *Spooler) putRight(ports []*port) {
-	const together = 16
+	const together = 4
 	var next atomic.Int64
 	for range min(together, len(ports)) {
 		s.goBackground(func(ctx context.Context) {

@@ -269,21 +269,30 @@ func parseRecord(name string, values []registry.Value) record {
 		byName[strings.ToLower(v.Name)] = v
 	}
 	text := func(name string, to *string) {
-		if s, err := byName[name].Text(); err == nil {
-			*to = s
+		if v, there := byName[name]; there {
+			if s, err := v.Text(); err == nil {
+				*to = s
+			}
 		}
 	}
 	number := func(name string, to *uint32) {
-		if n, err := byName[name].Number(); err == nil {
-			*to = uint32(n)
+		if v, there := byName[name]; there {
+			if n, err := v.Number(); err == nil {
+				*to = uint32(n)
+			}
+		}
+	}
+	list := func(name string, to *[]string) {
+		if v, there := byName[name]; there {
+			*to, _ = v.List()
 		}
 	}
 	policy := string(r.Rules.Policy)
 	var keep, paused, rejecting, holdNew uint32
-	r.Ports, _ = byName["ports"].List()
-	r.Formats, _ = byName["formats"].List()
-	r.Allow, _ = byName["allowusers"].List()
-	r.Deny, _ = byName["denyusers"].List()
+	list("ports", &r.Ports)
+	list("formats", &r.Formats)
+	list("allowusers", &r.Allow)
+	list("denyusers", &r.Deny)
 	r.Description = byName["description"].Data
 	number("rejecting", &rejecting)
 	number("holdnewjobs", &holdNew)
@@ -302,11 +311,15 @@ func parseRecord(name string, values []registry.Value) record {
 	number("untiltime", &r.Until)
 	number("keepprintedjobs", &keep)
 	number("paused", &paused)
-	if n, err := byName["joblimit"].Number(); err == nil {
-		r.Rules.Limit = time.Duration(n) * time.Millisecond
+	if v, there := byName["joblimit"]; there {
+		if n, err := v.Number(); err == nil {
+			r.Rules.Limit = time.Duration(n) * time.Millisecond
+		}
 	}
-	if n, err := byName["created"].Number(); err == nil {
-		r.Created = time.Unix(0, int64(n)).UTC()
+	if v, there := byName["created"]; there {
+		if n, err := v.Number(); err == nil {
+			r.Created = time.Unix(0, int64(n)).UTC()
+		}
 	}
 	r.Rules.Policy, r.Rules.KeepPrinted, r.Paused = job.Policy(policy), keep != 0, paused != 0
 	return r
@@ -345,7 +358,7 @@ func (s *Spooler) loadPrinters(ctx context.Context) error {
 func (s *Spooler) adopt(p *printer) {
 	s.printers[spool.Fold(p.Name)] = p
 	for _, name := range p.Ports {
-		s.port(name).printers[spool.Fold(p.Name)] = p
+		s.port(name).use(p)
 	}
 }
 

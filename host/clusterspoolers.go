@@ -139,7 +139,7 @@ func (c *clusterSpoolers) openDocuments(name string) (*document.Store, error) {
 func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, docs *document.Store) spooler.Config {
 	h := c.host
 	return spooler.Config{
-		Name: name, Catalog: h.catalog, Registry: registry.New(s, registry.Options{}), Queue: queue, Documents: docs,
+		Name: name, Node: c.by.Node, Catalog: h.catalog, Registry: registry.New(s, registry.Options{}), Queue: queue, Documents: docs,
 		Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits, Retention: h.cfg.Retention,
 		RegistryLimit: h.cfg.RegistryLimit, RegistryWrites: registryWrites, Guarded: c.node.Guarded, Now: h.cfg.Now,
 	}
@@ -287,16 +287,17 @@ func (o *ownedSpooler) disown() {
 // Report implements cluster.Instance.
 func (o *ownedSpooler) Report() cluster.Report {
 	const most = 5 // of the problems; all are in status
-	r := cluster.Report{State: o.State(), Needs: make(map[string]string), Uses: make(map[string]int)}
-	if r.State == "online-incomplete" {
-		r.Problems = o.Problems()
-		r.Problems = r.Problems[:min(len(r.Problems), most)]
+	st := o.Standing()
+	r := cluster.Report{
+		State: st.State, Printers: st.Printers, Missing: st.Missing,
+		Needs: make(map[string]string), Uses: make(map[string]int),
 	}
-	uses, printers, missing := o.Uses()
-	for _, u := range uses {
+	if st.State == "online-incomplete" {
+		r.Problems = st.Problems[:min(len(st.Problems), most)]
+	}
+	for _, u := range st.Uses {
 		r.Needs[u.Monitor], r.Uses[u.Monitor] = u.Digest, u.Printers
 	}
-	r.Printers, r.Missing = printers, missing
 	for _, n := range o.queue.States() {
 		r.Jobs += n
 	}

@@ -141,6 +141,10 @@ func (n *Node) start(l *local, own Owner, instance Instance) {
 			n.step(l, ownerEvent{what: onClosed})
 		}
 	})
+	n.background(func() func() {
+		instance.WaitStarted(ctx)
+		return func() { n.say(l) } // whoever waits for a move need not wait for the next look
+	})
 	if n.tenancy.current() != own.Session {
 		n.step(l, ownerEvent{what: onFenced})
 	}

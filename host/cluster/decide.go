@@ -133,7 +133,11 @@ func (n *Node) background(fn func() func()) {
 // say writes down how a spooler does, if that has changed.
 func (n *Node) say(l *local) {
 	instance := n.instanceOf(l)
-	if l.owner.phase != online || instance == nil || l.saying {
+	if l.owner.phase != online || instance == nil {
+		return
+	}
+	if l.saying {
+		l.again = true
 		return
 	}
 	l.saying = true
@@ -149,6 +153,10 @@ func (n *Node) say(l *local) {
 			if err == nil && l.own.Epoch == own.Epoch {
 				n.told(l, told, r)
 				l.told = r
+			}
+			if l.again {
+				l.again = false
+				n.say(l)
 			}
 		}
 	})

@@ -260,6 +260,8 @@ func (i *fakeInstance) Report() Report {
 	return Report{State: "online", Printers: 1, Needs: map[string]string{"Acme": "sha256:aaaa"}, Uses: map[string]int{"Acme": 1}}
 }
 func (i *fakeInstance) Waits() string { return "" }
+
+func (i *fakeInstance) WaitStarted(context.Context) {}
 func (i *fakeInstance) Close() error  { return nil }
 
 func (w *world) until(what string, is func() bool) {

@@ -24,6 +24,8 @@ type Instance interface {
 	// Run brings it online and blocks until ctx ends and all has been shut down in order, or
 	// until it was killed.
 	Run(ctx context.Context) error
+	// WaitStarted waits until it knows how it stands, or ctx ends.
+	WaitStarted(ctx context.Context)
 	// Suspend lets no document start, or lets them start again.
 	Suspend(on bool)
 	// Kill ends the processes of its modules at once; when it returns they have been ended.
@@ -92,6 +94,7 @@ type local struct {
 	since  time.Duration // when it was first seen without an owner; 0: it has one
 	told   Report        // what was last said of it
 	saying bool          // somebody is about to
+	again  bool          // and then has to look again
 
 	instance Instance // guarded by the node's mutex
 	cancel   context.CancelFunc

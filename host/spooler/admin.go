@@ -2,6 +2,7 @@ package spooler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,7 +18,7 @@ func (s *Spooler) AddPrinter(ctx context.Context, name string, set Settings) err
 		return err
 	}
 	module, err := s.driverModule(ctx, set.Driver)
-	if err != nil {
+	if err = errors.Join(err, s.wakeFor(ctx, set.Ports)); err != nil {
 		return spoolerr.Wrap(err, "printer %s was not added", spool.Quote(name))
 	}
 	if err := s.addPrinter(ctx, name, set, module != ""); err != nil {
@@ -90,7 +91,7 @@ func (s *Spooler) UpdatePrinter(ctx context.Context, name string, set Settings) 
 		}
 	}
 	module, err := s.driverModule(ctx, set.Driver)
-	if err != nil {
+	if err = errors.Join(err, s.wakeFor(ctx, set.Ports)); err != nil {
 		return spoolerr.Wrap(err, "printer %s was not changed", spool.Quote(name))
 	}
 	var before, after uint32

@@ -20,6 +20,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 // serveUnconverted makes the test binary an unconverted monitor, if it was started as one.
@@ -118,6 +119,12 @@ func TestUnconvertedMonitor(t *testing.T) {
 	n.printed(id)
 
 	s, _ := n.cluster("NTPRINT")
+	if !s.Dormant(unconvertedName) || s.State() != "online" {
+		t.Errorf("a monitor that nothing needs is started: %s, %v", s.State(), s.Problems())
+	}
+	if err := s.AddPort(t.Context(), "X", unconvertedName, nil); err == nil {
+		t.Error("an unconverted monitor has added a port to a cluster spooler")
+	}
 	var v spooler.MonitorView
 	n.until("the cluster spooler has refused the monitor", func() bool {
 		v, _ = s.Monitor(unconvertedName)
@@ -153,13 +160,19 @@ func TestSharedMonitor(t *testing.T) {
 	n.printer("p", "A")
 	s, stop := n.cluster("NTPRINT")
 	pid, _ := n.process()
-	if v, _ := s.Monitor(monitorName); v.Process == nil || v.Process.PID != pid {
-		t.Fatalf("the cluster spooler has a process of its own: %+v", v)
+	if v, _ := s.Monitor(monitorName); v.State != "dormant" {
+		t.Errorf("nothing needs the monitor, and it is %+v", v)
+	}
+	if err := s.AddPrinter(t.Context(), "p", spooler.Settings{Ports: []string{"A"}}); spoolerr.KindOf(err) != spoolerr.NotFound {
+		t.Errorf("a printer of the node's port: %v", err)
 	}
 	if ports := s.Ports(); len(ports) > 0 {
 		t.Errorf("the node's port is in the cluster spooler: %+v", ports)
 	}
 	n.ok(s.AddPort(t.Context(), "A", monitorName, map[string]string{"to": theirs.to()}))
+	if v, _ := s.Monitor(monitorName); v.Process == nil || v.Process.PID != pid {
+		t.Fatalf("the cluster spooler has a process of its own: %+v", v)
+	}
 	n.ok(s.AddPrinter(t.Context(), "p", spooler.Settings{Ports: []string{"A"}}))
 	mine, yours := paper("ours", 100_000), paper("theirs", 100_000)
 	id := n.submit("p", mine)

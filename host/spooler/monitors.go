@@ -22,7 +22,9 @@ func (s *Spooler) StartMonitor(m catalog.Monitor) error {
 	case exists:
 		return spoolerr.New(spoolerr.Exists, spoolerr.CodePrintMonitorAlreadyInstalled, "monitor %s runs already", spool.Quote(m.Name))
 	}
-	s.startUnit(ctx, m)
+	if s.needed(m.Name) || s.astray(nil) {
+		s.startUnit(ctx, m)
+	}
 	s.event(eventlog.MonitorAdded, eventlog.Info, eventlog.Monitor, m.Name, "monitor "+spool.Quote(m.Name)+" was added: "+m.Path)
 	return nil
 }
@@ -82,12 +84,16 @@ func (s *Spooler) StopMonitor(ctx context.Context, name string) error {
 	return nil
 }
 
-// RestartMonitor ends the monitor's process in order and starts another.
+// RestartMonitor ends the monitor's process in order and starts another. A dormant one has
+// none.
 func (s *Spooler) RestartMonitor(name string) error {
 	s.mu.Lock()
 	u := s.units[spool.Fold(name)]
 	s.mu.Unlock()
-	if u == nil {
+	switch {
+	case u == nil && s.Dormant(name):
+		return nil
+	case u == nil:
 		return s.noUnit(name)
 	}
 	u.super.Restart()
@@ -108,6 +114,8 @@ func (s *Spooler) ResumeMonitor(name string) error {
 	}
 	s.mu.Unlock()
 	switch {
+	case u == nil && s.Dormant(name):
+		return nil
 	case u == nil:
 		return s.noUnit(name)
 	case state != unitQuarantined && state != unitBackoff:
@@ -117,14 +125,19 @@ func (s *Spooler) ResumeMonitor(name string) error {
 	return nil
 }
 
-// runningUnit finds a monitor that runs; one that is just being started is waited for.
+// runningUnit finds a monitor that runs; one that is just being started is waited for, and a
+// dormant one is woken.
 func (s *Spooler) runningUnit(ctx context.Context, name string) (*unit, error) {
-	if _, err := s.cfg.Catalog.Get(name); err != nil {
+	m, err := s.cfg.Catalog.Get(name)
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	u := s.units[spool.Fold(name)]
 	s.mu.Unlock()
+	if u == nil && !s.cfg.Local {
+		u = s.wake(m)
+	}
 	if u == nil {
 		return nil, spoolerr.New(spoolerr.Unavailable, 0, "monitor %s has not been started yet; try again", spool.Quote(name))
 	}
@@ -141,8 +154,17 @@ func (s *Spooler) runningUnit(ctx context.Context, name string) (*unit, error) {
 	return u, nil
 }
 
-// WaitStarted waits until every monitor has been started once or has failed to.
+// WaitStarted waits until every monitor that is needed has been started once or has failed
+// to.
 func (s *Spooler) WaitStarted(ctx context.Context) {
+	select {
+	case <-s.risen:
+		s.waitTried(ctx)
+	case <-ctx.Done():
+	}
+}
+
+func (s *Spooler) waitTried(ctx context.Context) {
 	select {
 	case <-s.launched:
 	case <-ctx.Done():

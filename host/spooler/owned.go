@@ -91,65 +91,33 @@ func (s *Spooler) Waits() string {
 	return strings.Join(list, ", ")
 }
 
-// Use is how many printers use a monitor, by its name and digest.
-type Use struct {
-	Monitor, Digest string
-	Printers        int
-}
-
-// Uses says which monitors the printers need, as far as it is known which monitor has
-// their ports; missing counts the printers without a port that works.
-func (s *Spooler) Uses() (uses []Use, printers, missing int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	count := make(map[*unit]int)
-	for _, pr := range s.printers {
-		if state, _ := s.printerState(pr); state == "missing" {
-			missing++
-		}
-		for u := range s.unitsOf(pr) {
-			count[u]++
-		}
-	}
-	for u, n := range count {
-		digest := u.monitor.Digest
-		if u.monitor.Builtin {
-			digest = "builtin" // it comes with the host, and another version of that will do
-		}
-		uses = append(uses, Use{u.name, digest, n})
-	}
-	slices.SortFunc(uses, func(a, b Use) int { return strings.Compare(a.Monitor, b.Monitor) })
-	return uses, len(s.printers), missing
-}
-
-func (s *Spooler) unitsOf(pr *printer) map[*unit]bool {
-	units := make(map[*unit]bool)
-	for _, name := range pr.Ports {
-		if p := s.ports[spool.Fold(name)]; p != nil && p.unit != nil {
-			units[p.unit] = true
-		}
-	}
-	return units
-}
-
-// loadConfigured reads which monitors have settings in this spooler: one of them that is
-// not installed here is why ports are missing.
+// loadConfigured reads which monitors have settings in this spooler, and so are started; one
+// of them that is not installed here is why ports are missing.
 func (s *Spooler) loadConfigured(ctx context.Context) error {
 	keys, err := s.hive.SubKeys(ctx, `Monitors`)
 	if spoolerr.KindOf(err) == spoolerr.NotFound && err != nil {
 		return nil
 	}
-	for _, k := range keys {
-		s.configured = append(s.configured, k.Name)
+	if err != nil {
+		return err
 	}
-	return err
+	for _, k := range keys {
+		has, err := s.hive.HasValues(ctx, `Monitors\`+k.Name)
+		if err != nil {
+			return err
+		}
+		if has {
+			s.configured = append(s.configured, k.Name)
+		}
+	}
+	return nil
 }
 
 // absent names the monitors that have settings here and are not installed; s.mu is held.
 func (s *Spooler) absent() []string {
 	var names []string
 	for _, name := range s.configured {
-		if _, installed := s.units[spool.Fold(name)]; !installed && s.runCtx != nil {
+		if _, err := s.cfg.Catalog.Get(name); err != nil {
 			names = append(names, spool.Quote(name))
 		}
 	}

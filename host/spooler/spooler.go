@@ -35,6 +35,8 @@ const NodeName = "node"
 type Config struct {
 	// Name is the server name.
 	Name string
+	// Node is the node of a cluster that it is on; empty if it is in none.
+	Node string
 	// Local is true for the node spooler.
 	Local     bool
 	Catalog   *catalog.Catalog
@@ -112,6 +114,7 @@ type Spooler struct {
 	configured        []string // monitors that have settings here
 
 	launched   chan struct{} // closed when Run has begun to start every monitor
+	risen      chan struct{} // closed when no dormant monitor is to be woken for a printer's port
 	ending     chan struct{} // closed when Run has begun to end
 	background sync.WaitGroup
 	runCtx     context.Context
@@ -152,7 +155,7 @@ func newSpooler(cfg Config) *Spooler {
 		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
 		receptions: make(map[string]*reception),
 		toldSoon:   make(map[string]bool), copyTrouble: make(map[string]string),
-		launched: make(chan struct{}), ending: make(chan struct{}),
+		launched: make(chan struct{}), risen: make(chan struct{}), ending: make(chan struct{}),
 	}
 	if cfg.NewLoader != nil {
 		s.loader = cfg.NewLoader(cfg.Name, s.hive)
@@ -187,10 +190,13 @@ func (s *Spooler) Run(ctx context.Context) error {
 	s.runCtx = life
 	s.mu.Unlock()
 	for _, m := range s.cfg.Catalog.List() {
-		s.startUnit(ctx, m)
+		if s.needed(m.Name) {
+			s.startUnit(ctx, m)
+		}
 	}
 	s.startProvider()
 	close(s.launched)
+	s.background.Go(func() { s.seek(ctx) })
 	s.housekeeping(ctx)
 	s.mu.Lock()
 	s.stopping = true
@@ -203,6 +209,8 @@ func (s *Spooler) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	for _, u := range units {
 		u.cancel() // ends already with ctx, except for units that were started later
+	}
+	for _, u := range units {
 		<-u.done
 	}
 	s.stopProvider(life)

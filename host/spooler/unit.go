@@ -118,13 +118,23 @@ func (u *unit) notRunning() error {
 	return spoolerr.New(spoolerr.Unavailable, 0, "monitor %s is not running (%s); see spoolhost why monitor %s", spool.Quote(u.name), u.state, spool.Quote(u.name))
 }
 
-// startUnit begins to keep a monitor running.
-func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) {
-	u := s.newUnit(ctx, m)
+// startUnit begins to keep a monitor running, and gives its unit: the one that has its name,
+// if there is one. A spooler that ends starts none, and gives nil.
+func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) *unit {
+	u, key := s.newUnit(ctx, m), spool.Fold(m.Name)
 	s.mu.Lock()
-	s.units[spool.Fold(m.Name)] = u
+	have := s.units[key]
+	start := have == nil && !s.stopping && !s.killed
+	if start {
+		s.units[key], have = u, u
+	}
 	s.mu.Unlock()
-	s.keep(u)
+	if start {
+		s.keep(u)
+	} else {
+		u.cancel()
+	}
+	return have
 }
 
 func (s *Spooler) newUnit(ctx context.Context, m catalog.Monitor) *unit {

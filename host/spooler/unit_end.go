@@ -9,6 +9,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/portmon"
+	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -134,6 +135,9 @@ func (s *Spooler) wasReplaced(u *unit) bool {
 // them gets no more.
 func (s *Spooler) shutDown(ctx context.Context, u *unit, inst *catalog.Instance, names []string, open []*portmon.Port) error {
 	err := u.limited(ctx, func(ctx context.Context) error { return inst.NotifyUnusedPorts(ctx, names) })
+	if inst.Has(monitor.CapClosesPorts) {
+		open = nil // Shutdown does it
+	}
 	for _, port := range open {
 		if errors.Is(err, spoolerr.TimedOut) {
 			break

@@ -35,8 +35,8 @@ type PrinterView struct {
 	Driver            string
 	ChangeID          uint32
 	Created, Changed  time.Time
-	// State is "idle", "printing", "paused", "offline" or "missing"; Reason says why, or
-	// what the device says.
+	// State is "idle", "printing", "paused", "offline", "starting" or "missing"; Reason says
+	// why, or what the device says.
 	State, Reason string
 	Jobs          int
 }
@@ -44,7 +44,7 @@ type PrinterView struct {
 // PortView is a port as shown.
 type PortView struct {
 	Name, Monitor, Description string
-	// State is "idle", "printing", "waiting", "offline", "closed" or "missing".
+	// State is "idle", "printing", "waiting", "offline", "closed", "starting" or "missing".
 	State, Status string
 	Printers      []string
 	Job           uint64
@@ -118,7 +118,7 @@ func (s *Spooler) WhyWaiting(j *job.Job) string {
 	case !job.InWindow(pr.StartTime, pr.Until, now):
 		return "printer " + spool.Quote(pr.Name) + " prints only " + hours(pr.StartTime, pr.Until)
 	}
-	if state, reason := s.printerState(pr); state == "offline" || state == "missing" {
+	if state, reason := s.printerState(pr); state == "offline" || state == "missing" || state == "starting" {
 		return reason
 	}
 	return ""
@@ -131,26 +131,38 @@ func hours(start, until uint32) string {
 
 // printerState sums up the ports: one that works is enough.
 func (s *Spooler) printerState(pr *printer) (state, reason string) {
-	counts := make(map[string]int)
+	var missing, printing, starting, working int
 	for _, name := range pr.Ports {
 		p := s.port(name)
 		portState, status := s.portState(p)
 		if status != "" && reason == "" {
 			reason = about(p, status)
 		}
-		if a := s.running[p.job]; portState == "printing" && (a == nil || spool.Fold(a.job.Printer) != spool.Fold(pr.Name)) {
-			portState = "idle" // it prints for another printer
+		switch portState {
+		case "missing":
+			missing++
+		case "starting":
+			starting++
+		case "idle", "closed":
+			working++
+		case "printing":
+			if a := s.running[p.job]; a != nil && spool.Fold(a.job.Printer) == spool.Fold(pr.Name) {
+				printing++
+			} else {
+				working++ // it prints for another printer
+			}
 		}
-		counts[portState]++
 	}
 	switch {
-	case counts["printing"] > 0:
+	case printing > 0:
 		return "printing", reason
 	case pr.Paused:
 		return "paused", cmp.Or(pr.Message, reason)
-	case counts["missing"] == len(pr.Ports):
+	case missing == len(pr.Ports):
 		return "missing", reason
-	case counts["idle"]+counts["closed"] == 0:
+	case working == 0 && starting > 0:
+		return "starting", reason
+	case working == 0:
 		return "offline", reason
 	case reason == "" && !job.InWindow(pr.StartTime, pr.Until, s.cfg.Now()):
 		return "idle", "it prints only " + hours(pr.StartTime, pr.Until)
@@ -175,6 +187,8 @@ func (s *Spooler) portState(p *port) (state, status string) {
 	switch {
 	case p.unit == nil && s.intake: // only its owner can tell
 		return "closed", ""
+	case (p.unit == nil || !p.unit.tried()) && s.rising():
+		return "starting", s.whereRising()
 	case p.unit == nil:
 		return "missing", s.noMonitor()
 	case !p.listed:
@@ -241,43 +255,10 @@ func (s *Spooler) viewPort(p *port) PortView {
 
 // Problems names what is missing: monitors that do not run and printers without a port
 // that works.
-func (s *Spooler) Problems() []string {
-	var problems []string
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, u := range s.units {
-		if !u.ready() {
-			problems = append(problems, "monitor "+spool.Quote(u.name)+" is "+string(u.state)+because(u.reason))
-		}
-	}
-	for _, pr := range s.printers {
-		if state, reason := s.printerState(pr); state == "missing" {
-			problems = append(problems, "printer "+spool.Quote(pr.Name)+" is missing"+because(reason))
-		}
-	}
-	slices.Sort(problems)
-	return problems
-}
+func (s *Spooler) Problems() []string { return s.Standing().Problems }
 
 // State is "starting", "online", "online-incomplete" or "stopping".
-func (s *Spooler) State() string {
-	s.mu.Lock()
-	stopping, started := s.stopping, s.runCtx != nil
-	starting := false
-	for _, u := range s.units {
-		starting = starting || !u.tried()
-	}
-	s.mu.Unlock()
-	switch {
-	case stopping:
-		return "stopping"
-	case !started || starting:
-		return "starting"
-	case len(s.Problems()) > 0:
-		return "online-incomplete"
-	}
-	return "online"
-}
+func (s *Spooler) State() string { return s.Standing().State }
 
 // Condition is how one port of a printer stands.
 type Condition struct {

@@ -26,7 +26,10 @@ func (s *Spooler) Monitor(name string) (MonitorView, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.units[spool.Fold(name)]
-	if u == nil {
+	switch {
+	case u == nil && !s.cfg.Local:
+		return MonitorView{State: unitDormant, Reason: "nothing in spooler " + s.cfg.Name + " needs it; it is started when a port is added"}, false
+	case u == nil:
 		return MonitorView{State: string(unitStopped)}, false
 	}
 	v := MonitorView{

@@ -26,6 +26,11 @@ type XcvSession struct {
 // OpenXcv opens a configuration channel with the rights of whoever asks. An unknown
 // monitor or port is ERROR_INVALID_NAME.
 func (s *Spooler) OpenXcv(ctx context.Context, t xcv.Target, granted spool.Access) (*XcvSession, error) {
+	if t.Port != "" {
+		if err := s.wakeFor(ctx, []string{t.Port}); err != nil {
+			return nil, err
+		}
+	}
 	name, err := s.monitorOf(t)
 	if err != nil {
 		return nil, err

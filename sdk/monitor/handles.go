@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -49,6 +50,19 @@ func (h *handles) remove(handle uint64) {
 			h.drop(other)
 		}
 	}
+}
+
+// below gives the handles below a monitor's.
+func (h *handles) below(parent uint64) (list []uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for handle, e := range h.entries {
+		if e.parent == parent {
+			list = append(list, handle)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // drop is with h.mu held.

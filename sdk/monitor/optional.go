@@ -81,6 +81,9 @@ const (
 	CapPowerEvent      = "power-event"
 	CapDocumentFD      = "document-fd"
 	CapUnsized         = "document-unsized"
+	// CapClosesPorts is announced for every monitor by Serve itself: its Shutdown first closes
+	// the ports that are open, so that a host with ten thousand need not ask for each.
+	CapClosesPorts = "closes-ports"
 	// CapPrintDocPort is announced for every port by Serve itself.
 	CapPrintDocPort = "print-doc-port"
 )

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -40,7 +42,7 @@ func (s *server) InitializePrintMonitor2(ctx context.Context, r *monitorv2.Initi
 	if m == nil {
 		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Internal, spoolerr.CodeDLLInitFailed, "initialize returned no monitor"))
 	}
-	return &monitorv2.InitializePrintMonitor2Response{Monitor: s.handles.add(0, m), Capabilities: Capabilities(m)}, nil
+	return &monitorv2.InitializePrintMonitor2Response{Monitor: s.handles.add(0, m), Capabilities: append(Capabilities(m), CapClosesPorts)}, nil
 }
 
 func (s *server) EnumPorts(ctx context.Context, r *monitorv2.EnumPortsRequest) (*monitorv2.EnumPortsResponse, error) {
@@ -153,9 +155,35 @@ func (s *server) Shutdown(ctx context.Context, r *monitorv2.ShutdownRequest) (*m
 	if err != nil {
 		return nil, err
 	}
+	closed := s.closePorts(ctx, r.GetMonitor())
 	s.handles.remove(r.GetMonitor())
-	if err := m.Shutdown(ctx); err != nil {
+	if err := errors.Join(closed, m.Shutdown(ctx)); err != nil {
 		return nil, spoolgrpc.ToStatus(err)
 	}
 	return &monitorv2.ShutdownResponse{}, nil
+}
+
+// closePorts closes the ports of an instance that are open, some at a time: closing one may
+// take a word to its device. A call that is still in one is waited for.
+func (s *server) closePorts(ctx context.Context, monitor uint64) error {
+	const together = 16
+	open := s.handles.below(monitor)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	errs := make([]error, len(open))
+	for range min(together, len(open)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(open)); i = next.Add(1) - 1 {
+				p, leave, err := take[Port](ctx, &s.handles, open[i])
+				if err != nil {
+					continue // it is an Xcv channel, or has just been closed
+				}
+				s.handles.remove(open[i])
+				errs[i] = p.Close(ctx)
+				leave()
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }

@@ -117,6 +117,8 @@ func (s *hostServer) explainWaiting(sp *spooler.Spooler, j *job.Job, resp *apiv1
 	case "paused":
 		resp.Summary += fmt.Sprintf(" Printer %s is paused.", quoted)
 		resp.Advice = append(resp.Advice, fmt.Sprintf("Let the printer go on with: spoolhost printer resume %s.", quoted))
+	case "starting":
+		resp.Summary += fmt.Sprintf(" Printer %s is %s.", quoted, p.Reason)
 	case "offline", "missing":
 		resp.Summary += fmt.Sprintf(" Printer %s is %s", quoted, p.State)
 		if !strings.Contains(p.Reason, j.Reason) || j.Reason == "" { // else the job's own reason has said it

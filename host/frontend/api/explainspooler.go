@@ -11,8 +11,8 @@ import (
 // explainSpooler says what of a spooler is missing.
 func (s *hostServer) explainSpooler(sp *spooler.Spooler) *apiv1.ExplainResponse {
 	const most = 20
-	state, problems := sp.State(), sp.Problems()
-	_, printers, missing := sp.Uses()
+	st := sp.Standing()
+	state, problems, printers, missing := st.State, st.Problems, st.Printers, st.Missing
 	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("spooler %s is %s with %d printers, %d of them missing.", spool.Quote(sp.Name()), state, printers, missing)}
 	if missing > 0 {
 		resp.Summary += " Jobs for those are accepted and kept; it is tried again until they are back."

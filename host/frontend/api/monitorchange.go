@@ -49,6 +49,9 @@ func (s *monitorsServer) replace(ctx context.Context, m catalog.Monitor, evenIfB
 		}
 	}()
 	for _, sp := range s.cfg.Spoolers() {
+		if sp.Dormant(m.Name) {
+			continue // it will start as what it is then
+		}
 		r, err := sp.PrepareReplacement(ctx, m, evenIfBroken)
 		if err != nil {
 			return spoolerr.Wrap(err, "monitor %s stays as it is: the new one did not start in spooler %s", spool.Quote(m.Name), sp.Name())

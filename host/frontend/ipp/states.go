@@ -68,6 +68,8 @@ func portReasons(c spooler.Condition) (reasons []string, out bool) {
 	switch c.State {
 	case "missing":
 		return append(reasons, monitorReason(c.Monitor)), true
+	case "starting":
+		return append(reasons, monitorReason(c.State)), true
 	case "waiting":
 		return append(reasons, "offline-report"), true
 	case "offline":

@@ -96,7 +96,8 @@ type PrintMonitorClient interface {
 	// PowerEvent tells of suspend and resume. Capability "power-event". Errors: any; they are logged.
 	PowerEvent(ctx context.Context, in *PowerEventRequest, opts ...grpc.CallOption) (*PowerEventResponse, error)
 	// Shutdown ends one instance and every handle below it; other instances in the process
-	// go on. Called once. Errors: any; the instance is gone all the same.
+	// go on. With the capability "closes-ports" it first closes the ports that are open; the
+	// host closes them before otherwise. Called once. Errors: any; the instance is gone all the same.
 	Shutdown(ctx context.Context, in *ShutdownRequest, opts ...grpc.CallOption) (*ShutdownResponse, error)
 }
 
@@ -349,7 +350,8 @@ type PrintMonitorServer interface {
 	// PowerEvent tells of suspend and resume. Capability "power-event". Errors: any; they are logged.
 	PowerEvent(context.Context, *PowerEventRequest) (*PowerEventResponse, error)
 	// Shutdown ends one instance and every handle below it; other instances in the process
-	// go on. Called once. Errors: any; the instance is gone all the same.
+	// go on. With the capability "closes-ports" it first closes the ports that are open; the
+	// host closes them before otherwise. Called once. Errors: any; the instance is gone all the same.
 	Shutdown(context.Context, *ShutdownRequest) (*ShutdownResponse, error)
 	mustEmbedUnimplementedPrintMonitorServer()
 }

@@ -262,7 +262,7 @@ func (i *fakeInstance) Report() Report {
 func (i *fakeInstance) Waits() string { return "" }
 
 func (i *fakeInstance) WaitStarted(context.Context) {}
-func (i *fakeInstance) Close() error  { return nil }
+func (i *fakeInstance) Close() error                { return nil }
 
 func (w *world) until(what string, is func() bool) {
 	w.Helper()

@@ -131,43 +131,51 @@ func hours(start, until uint32) string {
 
 // printerState sums up the ports: one that works is enough.
 func (s *Spooler) printerState(pr *printer) (state, reason string) {
-	var missing, printing, starting, working int
-	for _, name := range pr.Ports {
-		p := s.port(name)
-		portState, status := s.portState(p)
-		if status != "" && reason == "" {
-			reason = about(p, status)
-		}
-		switch portState {
-		case "missing":
-			missing++
-		case "starting":
-			starting++
-		case "idle", "closed":
-			working++
-		case "printing":
-			if a := s.running[p.job]; a != nil && spool.Fold(a.job.Printer) == spool.Fold(pr.Name) {
-				printing++
-			} else {
-				working++ // it prints for another printer
-			}
-		}
-	}
+	n, reason := s.countPorts(pr)
 	switch {
-	case printing > 0:
+	case n.printing > 0:
 		return "printing", reason
 	case pr.Paused:
 		return "paused", cmp.Or(pr.Message, reason)
-	case missing == len(pr.Ports):
+	case n.missing == len(pr.Ports):
 		return "missing", reason
-	case working == 0 && starting > 0:
+	case n.working == 0 && n.starting > 0:
 		return "starting", reason
-	case working == 0:
+	case n.working == 0:
 		return "offline", reason
 	case reason == "" && !job.InWindow(pr.StartTime, pr.Until, s.cfg.Now()):
 		return "idle", "it prints only " + hours(pr.StartTime, pr.Until)
 	}
 	return "idle", reason
+}
+
+// portCounts is how many ports of a printer stand how.
+type portCounts struct{ missing, starting, printing, working int }
+
+// countPorts also gives the first reason that one of them has.
+func (s *Spooler) countPorts(pr *printer) (n portCounts, reason string) {
+	for _, name := range pr.Ports {
+		p := s.port(name)
+		state, status := s.portState(p)
+		if status != "" && reason == "" {
+			reason = about(p, status)
+		}
+		switch state {
+		case "missing":
+			n.missing++
+		case "starting":
+			n.starting++
+		case "idle", "closed":
+			n.working++
+		case "printing":
+			if a := s.running[p.job]; a != nil && spool.Fold(a.job.Printer) == spool.Fold(pr.Name) {
+				n.printing++
+			} else {
+				n.working++ // it prints for another printer
+			}
+		}
+	}
+	return n, reason
 }
 
 // about names the port in front of what is said of it, if it does not say so itself.
@@ -187,10 +195,8 @@ func (s *Spooler) portState(p *port) (state, status string) {
 	switch {
 	case p.unit == nil && s.intake: // only its owner can tell
 		return "closed", ""
-	case (p.unit == nil || !p.unit.tried()) && s.rising():
-		return "starting", s.whereRising()
-	case p.unit == nil:
-		return "missing", s.noMonitor()
+	case p.unit == nil || !p.unit.tried():
+		return s.unserved(p)
 	case !p.listed:
 		return "missing", "monitor " + spool.Quote(p.unit.name) + " does not list this port any more; add it again"
 	case p.job != 0:
@@ -208,6 +214,17 @@ func (s *Spooler) portState(p *port) (state, status string) {
 		return "closed", status
 	}
 	return "idle", status
+}
+
+// unserved is the state of a port that no monitor has listed yet; s.mu is held.
+func (s *Spooler) unserved(p *port) (state, status string) {
+	switch {
+	case s.rising():
+		return "starting", s.whereRising()
+	case p.unit == nil:
+		return "missing", s.noMonitor()
+	}
+	return "missing", "monitor " + spool.Quote(p.unit.name) + " is " + string(p.unit.state) + because(p.unit.reason)
 }
 
 func because(reason string) string {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ var (
 	count  = flag.Int("chaos.faults", 8, "how many faults there are")
 	engine = flag.String("chaos.engine", "embedded", "embedded, or external: three etcd of /usr/bin")
 	binary = flag.String("chaos.binary", "", "the program; it is built if this is not given")
+	only   = flag.String("chaos.only", "", "these kinds of faults only, such as kill,move")
 	keep   = flag.Bool("chaos.keep", false, "keep the directory with the logs of all nodes")
 )
 
@@ -64,12 +66,41 @@ func testChaos(t *testing.T, binary string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	wait := w.load.start(ctx)
 	pause(ctx, lease)
-	w.play(ctx, planned(s, *count, external))
+	list := kinds(external)
+	if *only != "" {
+		list = strings.Split(*only, ",")
+	}
+	w.play(ctx, planned(s, *count, list))
 	t.Logf("%8.3fs the faults are over", time.Since(w.began).Seconds())
 	pause(ctx, lease)
 	cancel()
 	wait()
-	w.judge(w.settle())
+	found := w.settle()
+	w.powerCut(found)
+	w.judge(found)
+}
+
+// powerCut ends all nodes at once when all is printed, and starts them again: nothing that
+// is finished may print once more.
+func (w *world) powerCut(found []outcome) {
+	w.Helper()
+	at := w.history.now()
+	for i := range found {
+		if found[i].Seen == 0 && (found[i].State == "printed" || found[i].State == "cancelled") {
+			found[i].Seen = at
+		}
+	}
+	for _, n := range w.nodes[1:] {
+		n.signal(syscall.SIGKILL)
+	}
+	for _, n := range w.nodes[1:] {
+		n.gone(patience)
+		w.ok(n.start())
+	}
+	for _, name := range spoolerNames() {
+		w.until(name+" is online after the power cut", func() string { return w.offline(name) })
+	}
+	pause(context.Background(), lease)
 }
 
 // program gives the binary that is tested.

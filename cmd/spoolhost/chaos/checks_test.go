@@ -95,6 +95,9 @@ func checkPaper(found []outcome, conns []connection) (problems []string) {
 		if o.State == "printed" && whole[o.Key] == 0 {
 			problem("job %d of %s (%s) is recorded as printed, and never came out whole in %d connections; attempts %v", o.ID, o.Spooler, o.Key, tries[o.Key], o.Attempts)
 		}
+		if tries[o.Key] > len(o.Attempts) {
+			problem("job %d of %s (%s) came out in %d connections, and %d attempts are recorded: %v", o.ID, o.Spooler, o.Key, tries[o.Key], len(o.Attempts), o.Attempts)
+		}
 		if most := 1 + excuses(o.Attempts); whole[o.Key] > most {
 			problem("job %d of %s (%s) came out whole %d times; attempts %v", o.ID, o.Spooler, o.Key, whole[o.Key], o.Attempts)
 		}

@@ -23,6 +23,7 @@ func (w *world) play(ctx context.Context, plan []fault) {
 	busy := make([]sync.Mutex, nodes+1) // one fault at a time for each node
 	for i, f := range plan {
 		ended := make(chan struct{})
+		f = w.aim(f)
 		busy[f.Node].Lock()
 		w.Logf("%8.3fs fault %d: %v", time.Since(w.began).Seconds(), i+1, f)
 		active.Go(func() {
@@ -45,6 +46,31 @@ func (w *world) play(ctx context.Context, plan []fault) {
 		pause(ctx, f.Gap)
 	}
 	active.Wait()
+}
+
+// aim finds the owner that a fault is to hit, if anybody knows it just now.
+func (w *world) aim(f fault) fault {
+	name := spoolerNames()[int(f.Hold/time.Millisecond)%len(spoolerNames())]
+	for _, n := range w.nodes[1:] {
+		if !f.Owner {
+			break
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		r, err := n.GetSpooler(ctx, &apiv1.GetSpoolerRequest{Name: name})
+		cancel()
+		owner, _ := strconv.Atoi(strings.TrimPrefix(r.GetClusterSpooler().GetOwner(), "n"))
+		if err != nil || owner == 0 || r.GetClusterSpooler().GetState() == "unknown" {
+			continue
+		}
+		if f.Other == owner {
+			f.Other = f.Node
+		}
+		if f.Node = owner; f.Other == owner {
+			f.Other = 1 + owner%nodes
+		}
+		break
+	}
+	return f
 }
 
 // pause lets a time pass that is part of the plan.
@@ -72,8 +98,9 @@ func (w *world) inject(ctx context.Context, f fault) (heal func() error, err err
 	case "etcd-two":
 		return w.end(syscall.SIGKILL, w.etcd[f.Node%etcds], w.etcd[f.Other%etcds])
 	case "stop":
-		node.signal(syscall.SIGSTOP)
-		return func() error { node.signal(syscall.SIGCONT); return nil }, nil
+		return stop(&node.process), nil
+	case "etcd-stop":
+		return stop(w.etcd[f.Node%etcds]), nil
 	case "module", "modules", "guard":
 		return nil, killChildren(node, f.Kind)
 	case "cut", "cut-in", "cut-out", "pair", "pair-in", "island":
@@ -108,6 +135,12 @@ func (w *world) end(by syscall.Signal, list ...*process) (heal func() error, err
 		}
 		return nil
 	}, nil
+}
+
+// stop is SIGSTOP, and SIGCONT.
+func stop(p *process) (heal func() error) {
+	p.signal(syscall.SIGSTOP)
+	return func() error { p.signal(syscall.SIGCONT); return nil }
 }
 
 // killChildren kills modules of a host, or its guard.

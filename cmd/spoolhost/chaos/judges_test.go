@@ -74,6 +74,7 @@ func TestPaperOfJobsIsJudged(t *testing.T) {
 	with := func(change func(*connection)) []connection { c := out; change(&c); return []connection{c} }
 	expect(t, "good", checkPaper([]outcome{job}, []connection{out}), "")
 	expect(t, "never whole", checkPaper([]outcome{job}, with(func(c *connection) { c.Whole = false })), "never came out whole")
+	expect(t, "an attempt that nobody recorded", checkPaper([]outcome{job}, append(with(func(c *connection) { c.Whole = false }), out)), "1 attempts are recorded")
 	expect(t, "twice", checkPaper([]outcome{job}, []connection{out, out}), "whole 2 times")
 	expect(t, "twice with a reason", checkPaper([]outcome{again}, []connection{out, out}), "")
 	expect(t, "three times", checkPaper([]outcome{again}, []connection{out, out, out}), "whole 3 times")

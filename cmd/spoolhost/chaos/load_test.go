@@ -101,13 +101,24 @@ func (l *load) draw() *ticket {
 	t := &ticket{number: n, touched: rand.IntN(4) == 0}
 	t.held = t.touched && rand.IntN(3) == 0
 	t.submitted = submitted{Spooler: name, Printer: printer, Key: fmt.Sprintf("%s-job-%012d", l.run, n)}
-	size := 1 + rand.IntN(60_000)
-	if rand.IntN(4) == 0 {
-		size *= 8
-	}
-	t.body = paperOf(t.Key, size)
+	t.body = paperOf(t.Key, length(printer))
 	l.jobs = append(l.jobs, t)
 	return t
+}
+
+// length draws the length of a document. At the slow printer some are long enough that an
+// owner which does not end them in time still sends when the next one prints.
+func length(printer string) int {
+	size := 1 + rand.IntN(60_000)
+	switch rand.IntN(8) {
+	case 0, 1:
+		return 8 * size
+	case 2:
+		if printer == "slow" {
+			return 1<<20 + 8*size
+		}
+	}
+	return size
 }
 
 // submit sends a job; if it fails, it may have been taken all the same.

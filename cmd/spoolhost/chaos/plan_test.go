@@ -19,6 +19,8 @@ type fault struct {
 	Hold, Gap time.Duration
 	// Overlap has the next begin while it lasts.
 	Overlap bool
+	// Owner has it hit the node that owns a spooler when it begins, whichever that is.
+	Owner bool
 }
 
 func (f fault) String() string {
@@ -33,22 +35,21 @@ func kinds(external bool) []string {
 		"readonly", "readonly-all", "full", "move", "move", "move", "drain",
 	}
 	if external {
-		return append(list, "etcd", "etcd", "etcd", "etcd-two")
+		return append(list, "etcd", "etcd", "etcd", "etcd-two", "etcd-stop")
 	}
 	return append(list, "kill-two")
 }
 
 // planned draws faults. Those of one seed are always the same, and a shorter plan begins
 // like a longer one.
-func planned(seed uint64, count int, external bool) []fault {
+func planned(seed uint64, count int, list []string) []fault {
 	r := rand.New(rand.NewPCG(seed, 1))
 	between := func(least, most time.Duration) time.Duration {
 		return least + time.Duration(r.Int64N(int64(most-least)))
 	}
-	list := kinds(external)
 	plan := make([]fault, 0, count)
 	for len(plan) < count {
-		f := fault{Kind: list[r.IntN(len(list))], Node: 1 + r.IntN(nodes), Hold: between(300*time.Millisecond, 3*lease), Gap: between(0, lease), Overlap: r.IntN(4) == 0}
+		f := fault{Kind: list[r.IntN(len(list))], Node: 1 + r.IntN(nodes), Hold: between(300*time.Millisecond, 3*lease), Gap: between(0, lease), Overlap: r.IntN(4) == 0, Owner: r.IntN(3) > 0}
 		f.Other = 1 + (f.Node+r.IntN(nodes-1))%nodes
 		plan = append(plan, f)
 	}
@@ -56,8 +57,8 @@ func planned(seed uint64, count int, external bool) []fault {
 }
 
 func TestPlansRepeat(t *testing.T) {
-	long := planned(7, 100, true)
-	if !reflect.DeepEqual(long[:30], planned(7, 30, true)) || reflect.DeepEqual(long, planned(8, 100, true)) {
+	long := planned(7, 100, kinds(true))
+	if !reflect.DeepEqual(long[:30], planned(7, 30, kinds(true))) || reflect.DeepEqual(long, planned(8, 100, kinds(true))) {
 		t.Error("a plan does not follow from its seed")
 	}
 	for _, f := range long {

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/spoolhost/spoolhost/host/trust"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
 
@@ -186,7 +187,8 @@ func (w *world) configuration(n int, shared string) string {
 		for m := range etcds {
 			list = append(list, strconv.Quote(w.etcdURL(m)))
 		}
-		engine = "engine = \"external\"\n  endpoints = [" + strings.Join(list, ", ") + "]"
+		engine = fmt.Sprintf("engine = \"external\"\n  endpoints = [%s]\n  user = %q\n  password = %q\n  tls {\n    ca = %q\n    certificate = %q\n    key = %q\n  }",
+			strings.Join(list, ", "), etcdUser, etcdPassword, w.path("tls/"+trust.CAFile), w.path("tls/"+trust.CertificateFile), w.path("tls/key.pem"))
 	}
 	return fmt.Sprintf(`data   = %q
 listen = ["unix:%s", "tls:%s:6312"]
@@ -229,31 +231,6 @@ func (w *world) logged(cmd *exec.Cmd, name string) *exec.Cmd {
 	fmt.Fprintf(f, "---- at %.3fs\n", time.Since(w.began).Seconds())
 	cmd.Stdout, cmd.Stderr = f, f
 	return cmd
-}
-
-func (w *world) etcdURL(m int) string {
-	return fmt.Sprintf("http://%s:%d", w.net.address(etcdMachine), 2379+10*m)
-}
-
-func (w *world) startEtcd() {
-	w.Helper()
-	peer := func(m int) string { return fmt.Sprintf("http://%s:%d", w.net.address(etcdMachine), 2380+10*m) }
-	var all []string
-	for m := range etcds {
-		all = append(all, fmt.Sprintf("e%d=%s", m, peer(m)))
-	}
-	for m := range etcds {
-		name := "e" + strconv.Itoa(m)
-		p := &process{make: func() *exec.Cmd {
-			return w.logged(w.net.command(etcdMachine, "etcd", "--name", name, "--data-dir", w.path(name), "--max-txn-ops", "8192",
-				"--listen-client-urls", w.etcdURL(m), "--advertise-client-urls", w.etcdURL(m), "--listen-peer-urls", peer(m),
-				"--initial-advertise-peer-urls", peer(m), "--initial-cluster", strings.Join(all, ",")), name)
-		}}
-		w.etcd = append(w.etcd, p)
-		if err := p.start(); err != nil {
-			w.Fatalf("this form needs etcd (apt-get install etcd-server): %v", err)
-		}
-	}
 }
 
 // command runs one of the program's commands on a node's machine.

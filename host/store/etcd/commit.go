@@ -30,7 +30,7 @@ func (s *Store) probe(ctx context.Context) error {
 	for _, n := range []int{8192, 1024, usual} {
 		cmps := make([]clientv3.Cmp, n)
 		for i := range cmps {
-			cmps[i] = clientv3.Compare(clientv3.ModRevision("-"), "=", 0)
+			cmps[i] = clientv3.Compare(clientv3.ModRevision(s.marker+"-"), "=", 0) // a key that this user may read
 		}
 		_, err := s.client.Txn(ctx).If(cmps...).Commit()
 		if err == nil {

@@ -59,7 +59,10 @@ func (p *Process) Stop(ctx context.Context, reason string) {
 // End ends a process that hangs: drain, SIGTERM to its group, SIGKILL, each after a short
 // bound. It does not wait, and may be called again. From now on the process counts as
 // ending: EndedByHost says so, and every call to it fails.
-func (p *Process) End(reason string) {
+func (p *Process) End(reason string) { p.end(reason, true) }
+
+// end is End; without drain for a process that has shown already that it does not obey.
+func (p *Process) end(reason string, drain bool) {
 	p.setReason(reason)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -67,14 +70,16 @@ func (p *Process) End(reason string) {
 		return
 	}
 	p.ending = true
-	p.work.Go(p.escalate)
+	p.work.Go(func() { p.escalate(drain) })
 }
 
-func (p *Process) escalate() {
+func (p *Process) escalate(drain bool) {
 	step := cmp.Or(p.env.EndStep, time.Second)
-	ctx, cancel := context.WithTimeout(context.Background(), step)
-	defer cancel()
-	_, _ = pluginv1.NewPluginClient(p.conn).Drain(ctx, &pluginv1.DrainRequest{})
+	if drain {
+		ctx, cancel := context.WithTimeout(context.Background(), step)
+		defer cancel()
+		_, _ = pluginv1.NewPluginClient(p.conn).Drain(ctx, &pluginv1.DrainRequest{})
+	}
 	p.run.terminate()
 	limit := time.NewTimer(step)
 	defer limit.Stop()
@@ -104,7 +109,7 @@ func (p *Process) gaveUp(method string) {
 func (p *Process) settle(method string) {
 	for method != "" {
 		if !p.settled() {
-			p.End(fmt.Sprintf("%s did not react to cancellation within %v", method, p.grace))
+			p.end(fmt.Sprintf("%s did not react to cancellation within %v", method, p.grace), false)
 			return
 		}
 		p.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,8 @@ type world struct {
 	mu     sync.Mutex
 	leases map[int64]*testLease
 	last   int64
+	// endless leases do not run out by themselves, as after a change of etcd's leader.
+	endless atomic.Bool
 	// open are the instances that print just now, by spooler: never two.
 	open map[string]string
 }
@@ -77,7 +80,11 @@ func (w leasesOf) Grant(_ context.Context, ttl time.Duration) (int64, error) {
 	defer w.mu.Unlock()
 	w.last++
 	id := w.last
-	w.leases[id] = &testLease{ttl: ttl, timer: time.AfterFunc(ttl, func() { w.end(id) })}
+	w.leases[id] = &testLease{ttl: ttl, timer: time.AfterFunc(ttl, func() {
+		if !w.endless.Load() {
+			w.end(id)
+		}
+	})}
 	return id, nil
 }
 
@@ -97,6 +104,18 @@ func (w leasesOf) Attach(ctx context.Context, lease int64, key string, value []b
 	return w.store.Update(ctx, func(tx store.Tx) error { return tx.Put(key, value) })
 }
 
+func (w leasesOf) Beat(ctx context.Context, lease int64, key string, value []byte) error {
+	if w.cut() {
+		return errCutOff
+	}
+	return w.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := tx.Get(key); err != nil {
+			return err
+		}
+		return tx.Put(key, value)
+	})
+}
+
 func (w leasesOf) Renew(_ context.Context, lease int64) error {
 	if w.cut() {
 		return errCutOff
@@ -104,7 +123,7 @@ func (w leasesOf) Renew(_ context.Context, lease int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.leases[lease]
-	if l == nil || !l.timer.Reset(l.ttl) {
+	if l == nil || !l.timer.Reset(l.ttl) && !w.endless.Load() {
 		return spoolerr.New(spoolerr.NotFound, 0, "no lease %d", lease)
 	}
 	return nil

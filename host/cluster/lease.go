@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ type Leases interface {
 	Grant(ctx context.Context, ttl time.Duration) (lease int64, err error)
 	// Attach writes an entry of the store that goes when the lease does.
 	Attach(ctx context.Context, lease int64, key string, value []byte) error
+	// Beat is Attach of an entry that is there. spoolerr.NotFound: it is not.
+	Beat(ctx context.Context, lease int64, key string, value []byte) error
 	// Renew gives the lease its whole time again. spoolerr.NotFound: it has run out.
 	Renew(ctx context.Context, lease int64) error
 	// Revoke ends the lease.
@@ -27,6 +30,8 @@ type tenancy struct {
 	leases Leases
 	clock  func() time.Duration
 	member func(session string) (key string, value []byte)
+	// beatKey gives where this node writes its beats, see beat.go.
+	beatKey func(session string) string
 	// act carries out what the fence demands. killAll returns when nothing runs any more.
 	act  func(fenceAction)
 	warn func(text string, err error)
@@ -39,6 +44,7 @@ type tenancy struct {
 	session string
 	// attached is the member record as it was last written; the goroutine's that renews.
 	attached string
+	beats    uint64 // also that goroutine's
 	changed  chan struct{} // the member record is to be written anew
 }
 
@@ -153,6 +159,9 @@ func (t *tenancy) renew(ctx context.Context) fenceEvent {
 	}
 	sent := t.clock()
 	err := t.leases.Renew(ctx, lease)
+	if err == nil { // not before the lease lives: a beat says so to the others
+		err = t.beat(ctx, lease, t.leases.Beat)
+	}
 	if err == nil {
 		err = t.attach(ctx, lease)
 	}
@@ -164,6 +173,15 @@ func (t *tenancy) renew(ctx context.Context) fenceEvent {
 	}
 	t.warn("the lease of this node was not renewed", err)
 	return fenceEvent{what: onFailed}
+}
+
+// beat writes another value than before.
+func (t *tenancy) beat(ctx context.Context, lease int64, write func(context.Context, int64, string, []byte) error) error {
+	t.mu.Lock()
+	session := t.session
+	t.mu.Unlock()
+	t.beats++
+	return write(ctx, lease, t.beatKey(session), strconv.AppendUint(nil, t.beats, 10))
 }
 
 // attach writes the member record, if it has changed.
@@ -205,7 +223,11 @@ func (t *tenancy) enter(ctx context.Context) fenceEvent {
 	t.mu.Lock()
 	t.lease, t.session = lease, rand.Text()
 	t.mu.Unlock()
-	if err := t.attach(ctx, lease); err != nil {
+	err = t.beat(ctx, lease, t.leases.Attach)
+	if err == nil {
+		err = t.attach(ctx, lease)
+	}
+	if err != nil {
 		return failed("this node cannot enter the cluster", err)
 	}
 	return fenceEvent{what: onGranted, sent: sent}

@@ -77,6 +77,9 @@ type Node struct {
 
 	work sync.WaitGroup
 
+	beats map[string]heard // of listen
+	heard map[string]heard // of the loop
+
 	mu      sync.Mutex
 	view    View
 	known   bool          // the view has been read
@@ -115,6 +118,7 @@ func New(cfg Config) (*Node, error) {
 	n.tenancy = newTenancy(cfg.TTL, cfg.Leases, cfg.Clock)
 	n.tenancy.guard = NewGuard(cfg.Guard, n.warn)
 	n.tenancy.member, n.tenancy.act, n.tenancy.warn = n.member, n.fenced, n.warn
+	n.tenancy.beatKey = func(session string) string { return beatKey(cfg.Name, session) }
 	return n, nil
 }
 
@@ -123,11 +127,12 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Run(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	n.loop = life
-	watch := n.cfg.Store.Watch(prefix)
+	watch, beats := n.cfg.Store.Watch(prefix), n.cfg.Store.Watch(beatPrefix)
 	var helpers sync.WaitGroup
 	defer func() {
 		end()
 		watch.Close()
+		beats.Close()
 		helpers.Wait()
 		n.work.Wait()
 		n.tenancy.guard.Close()
@@ -136,6 +141,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer leave()
 	helpers.Go(func() { n.tenancy.run(leased) })
 	helpers.Go(func() { n.follow(life, watch) })
+	helpers.Go(func() { n.listen(life, beats) })
 	tick := time.NewTicker(n.cfg.TTL / 10)
 	defer tick.Stop()
 	stopping := ctx.Done()

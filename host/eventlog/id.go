@@ -117,6 +117,7 @@ const (
 	SpoolerDeleted    ID = 704
 	NodeFenced        ID = 710
 	ClockSkewed       ID = 711
+	NodeSilent        ID = 712
 )
 
 // idName is a row of the table of ids.
@@ -205,6 +206,7 @@ func ids() []idName {
 		{SpoolerDeleted, "spooler deleted"},
 		{NodeFenced, "node fenced"},
 		{ClockSkewed, "clock skewed"},
+		{NodeSilent, "node silent"},
 	}
 }
 

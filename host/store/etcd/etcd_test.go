@@ -2,9 +2,11 @@ package etcd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/store/etcd"
 	"github.com/spoolhost/spoolhost/host/store/etcd/etcdtest"
 	"github.com/spoolhost/spoolhost/host/store/storetest"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,6 +27,37 @@ func TestConforms(t *testing.T) {
 			return etcd.Open(client, etcd.Options{Prefix: prefix, Writer: "test"}), nil
 		}
 	})
+}
+
+// TestBeat: an entry of a lease is written again as long as it is there.
+func TestBeat(t *testing.T) {
+	s := etcd.Open(etcdtest.Client(t, etcdtest.Start(t)), etcd.Options{Prefix: etcdtest.Prefix(t), Writer: "test"})
+	defer func() { _ = s.Close() }()
+	leases := s.Leases()
+	id, err := leases.Grant(t.Context(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leases.Beat(t.Context(), id, "beat", []byte("1")); !errors.Is(err, spoolerr.NotFound) {
+		t.Errorf("a beat that is not there: %v", err)
+	}
+	if err := leases.Attach(t.Context(), id, "beat", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := leases.Beat(t.Context(), id, "beat", []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(t.Context(), func(tx store.Tx) error {
+		if got, err := tx.Get("beat"); err != nil || string(got) != "2" {
+			t.Errorf("%q, %v", got, err)
+		}
+		return tx.Delete("beat")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := leases.Beat(t.Context(), id, "beat", []byte("3")); !errors.Is(err, spoolerr.NotFound) {
+		t.Errorf("a beat that was removed: %v", err)
+	}
 }
 
 func BenchmarkUpdate(b *testing.B) {

@@ -40,6 +40,21 @@ func (l Leases) Attach(ctx context.Context, lease int64, key string, value []byt
 	return l.failure(err)
 }
 
+// Beat is Attach of an entry that is there. spoolerr.NotFound: it is not.
+func (l Leases) Beat(ctx context.Context, lease int64, key string, value []byte) error {
+	at := l.s.data + key
+	reply, err := l.s.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(at), ">", 0)).
+		Then(clientv3.OpPut(at, string(value), clientv3.WithLease(clientv3.LeaseID(lease)))).Commit()
+	switch {
+	case err != nil:
+		return l.failure(err)
+	case !reply.Succeeded:
+		return spoolerr.New(spoolerr.NotFound, 0, "the entry of the lease at %s was removed", l.s.name)
+	}
+	l.s.note(reply.Header.Revision)
+	return nil
+}
+
 // Renew gives the lease its whole time again. spoolerr.NotFound: it has run out.
 func (l Leases) Renew(ctx context.Context, lease int64) error {
 	_, err := l.s.client.KeepAliveOnce(ctx, clientv3.LeaseID(lease))

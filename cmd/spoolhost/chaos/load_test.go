@@ -123,7 +123,7 @@ func length(printer string) int {
 
 // submit sends a job; if it fails, it may have been taken all the same.
 func (l *load) submit(client int, node *machineNode, t *ticket) error {
-	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
+	ctx, cancel := impatient()
 	defer cancel()
 	call := l.history.now()
 	j, err := send(ctx, node, t)
@@ -140,6 +140,16 @@ func (l *load) submit(client int, node *machineNode, t *ticket) error {
 	t.ID, t.body = j.GetId(), nil
 	l.saw(t, j.GetState())
 	return nil
+}
+
+// impatient bounds a request, now and then so that its answer often comes too late: whether
+// it was carried out is open then.
+func impatient() (context.Context, context.CancelFunc) {
+	limit := requestTime
+	if rand.IntN(6) == 0 {
+		limit = time.Duration(5+rand.IntN(60)) * time.Millisecond
+	}
+	return context.WithTimeout(context.Background(), limit)
 }
 
 func send(ctx context.Context, node *machineNode, t *ticket) (*apiv1.Job, error) {
@@ -238,7 +248,7 @@ func (l *load) pick() (t *ticket, op string) {
 }
 
 func (l *load) ask(client int, node *machineNode, t *ticket, op string) {
-	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
+	ctx, cancel := impatient()
 	defer cancel()
 	call := l.history.now()
 	var err error

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,8 +29,9 @@ func Start(t testing.TB) string {
 	return endpoint
 }
 
-// Member runs one member on a directory, which may be that of one which was closed.
-func Member(t testing.TB, dir string) (*embed.Etcd, string) {
+// Member runs one member on a directory, which may be that of one which was stopped, until
+// stop is called or the test ends.
+func Member(t testing.TB, dir string) (stop func(), endpoint string) {
 	t.Helper()
 	cfg := embed.NewConfig()
 	cfg.Dir, cfg.Name = dir, "test"
@@ -44,13 +46,14 @@ func Member(t testing.TB, dir string) (*embed.Etcd, string) {
 	if err != nil {
 		t.Fatalf("embedded etcd: %v", err)
 	}
-	t.Cleanup(e.Close)
+	stop = sync.OnceFunc(e.Close)
+	t.Cleanup(stop)
 	select {
 	case <-e.Server.ReadyNotify():
 	case <-time.After(time.Minute):
 		t.Fatal("the embedded etcd has not started")
 	}
-	return e, e.Clients[0].Addr().String()
+	return stop, e.Clients[0].Addr().String()
 }
 
 // Client connects to an endpoint until the test ends.

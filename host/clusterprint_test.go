@@ -48,19 +48,24 @@ func serveMember() {
 	os.Exit(0)
 }
 
+// runMember is a node until it is killed; without an endpoint it is a host in no cluster. It
+// says where it listens when it is ready.
 func runMember(name, dir, endpoint, prefix, record string) error {
-	etcdClient, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 10 * time.Second, Logger: zap.NewNop()})
-	if err != nil {
-		return err
-	}
-	db := etcd.Open(etcdClient, etcd.Options{Prefix: prefix, Writer: name})
 	cfg := DefaultConfig()
-	cfg.Data, cfg.Listen = filepath.Join(dir, name), []string{"unix:" + memberSocket(dir, name)}
+	cfg.Data, cfg.Listen = filepath.Join(dir, name), []string{"127.0.0.1:0"}
 	furnish(&cfg, "server", record)
-	cfg.Membership = &Membership{
-		Node: name, Address: memberSocket(dir, name), Store: db, Leases: db.Leases(), TTL: 2 * time.Second, Shared: filepath.Join(dir, "shared"),
-		Dial:     func(m cluster.Member) (grpc.ClientConnInterface, error) { return dialMember(m.Address) },
-		FromNode: func(context.Context) bool { return true },
+	if endpoint != "" {
+		etcdClient, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 10 * time.Second, Logger: zap.NewNop()})
+		if err != nil {
+			return err
+		}
+		db := etcd.Open(etcdClient, etcd.Options{Prefix: prefix, Writer: name})
+		cfg.Listen = []string{"unix:" + memberSocket(dir, name)}
+		cfg.Membership = &Membership{
+			Node: name, Address: memberSocket(dir, name), Store: db, Leases: db.Leases(), TTL: 2 * time.Second, Shared: filepath.Join(dir, "shared"),
+			Dial:     func(m cluster.Member) (grpc.ClientConnInterface, error) { return dialMember(m.Address) },
+			FromNode: func(context.Context) bool { return true },
+		}
 	}
 	h, err := New(context.Background(), cfg)
 	if err != nil {
@@ -68,7 +73,7 @@ func runMember(name, dir, endpoint, prefix, record string) error {
 	}
 	go func() {
 		<-h.Ready()
-		fmt.Println("ready")
+		fmt.Println(h.Addrs()[0])
 	}()
 	return h.Run(context.Background())
 }
@@ -133,11 +138,17 @@ func newMembers(t *testing.T) *members {
 // boot starts a node and waits until it is ready.
 func (m *members) boot(name string) {
 	m.t.Helper()
+	m.running[name], _ = startMember(m.t, name, m.dir, m.endpoint, m.prefix, m.record)
+}
+
+// startMember starts a host as a process of its own, and gives its address.
+func startMember(t testing.TB, args ...string) (cmd *exec.Cmd, address string) {
+	t.Helper()
 	self, err := unraced.Executable()
 	if err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
-	cmd := exec.Command(self, memberArg, name, m.dir, m.endpoint, m.prefix, m.record)
+	cmd = exec.Command(self, append([]string{memberArg}, args...)...)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	out, err := cmd.StdoutPipe()
@@ -145,13 +156,14 @@ func (m *members) boot(name string) {
 		err = cmd.Start()
 	}
 	if err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
-	m.running[name] = cmd
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+	address, err = bufio.NewReader(out).ReadString('\n')
+	if err != nil {
 		_ = cmd.Wait()
-		m.t.Fatalf("node %s said %q: %s", name, line, log.String())
+		t.Fatalf("host %s said %q: %s", args[0], address, log.String())
 	}
+	return cmd, strings.TrimSpace(address)
 }
 
 // kill ends a node as a failure of its power does.

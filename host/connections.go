@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"path/filepath"
+	"strings"
 
 	"google.golang.org/grpc"
 
@@ -47,25 +48,19 @@ func (h *Host) closeConnections() error {
 // dialServer reaches a print server for the connections, and makes sure whom it has reached:
 // by an authority if the configuration names one, else by the identity that the server had
 // at the first connection.
-func (h *Host) dialServer(ctx context.Context, _, address, pinned string) (client.Link, string, error) {
+func (h *Host) dialServer(ctx context.Context, address string, known client.Known) (client.Link, string, error) {
 	target, err := dial.Parse(address)
 	if err != nil {
 		return nil, "", err
 	}
 	o, identity := dial.Options{User: h.cfg.PointPrint.User, Password: h.cfg.PointPrint.password, Certificate: h.cfg.PointPrint.certificate}, ""
 	switch {
-	case target.Network == "tcp" && !loopback(target.Address):
-		return nil, "", spoolerr.New(spoolerr.Denied, 0, "address %s is not of this machine and has no encryption; use tls:%s", address, address)
-	case target.Network != "tls":
-	case h.cfg.PointPrint.roots != nil:
-		o.Roots, identity = h.cfg.PointPrint.roots, "authority "+h.cfg.PointPrint.CA
-	case pinned != "":
-		o.Fingerprint, identity = pinned, pinned
-	default:
-		if identity, err = meet(ctx, o, target); err != nil {
+	case target.Network == "tls":
+		if identity, err = h.identify(ctx, &o, target, known); err != nil {
 			return nil, "", err
 		}
-		o.Fingerprint = identity
+	case target.Network == "tcp" && !loopback(target.Address):
+		return nil, "", spoolerr.New(spoolerr.Denied, 0, "address %s is not of this machine and has no encryption; use tls:%s", address, address)
 	}
 	conn, err := dial.New(target, o, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxServerMessage)))
 	return conn, identity, err
@@ -74,19 +69,55 @@ func (h *Host) dialServer(ctx context.Context, _, address, pinned string) (clien
 // maxServerMessage bounds a message of a server: a printer's data, or a part of a file.
 const maxServerMessage = 16 << 20
 
-// meet learns the identity of a server that was never met.
-func meet(ctx context.Context, o dial.Options, target dial.Target) (identity string, err error) {
+// identify finds out who is at an address. From then on the options take nobody else.
+func (h *Host) identify(ctx context.Context, o *dial.Options, target dial.Target, known client.Known) (identity string, err error) {
+	cluster, ofCluster := strings.CutPrefix(known.Identity, client.OfCluster)
+	switch identity = known.Identity; {
+	case h.cfg.PointPrint.roots != nil:
+		o.Roots, identity = h.cfg.PointPrint.roots, client.ByAuthority
+	case identity == client.ByAuthority:
+		return "", spoolerr.New(spoolerr.Denied, client.CodeIdentity,
+			"it was known by an authority, and point_and_print in the configuration names no ca now; name it again, or delete the connection and add it again")
+	case ofCluster:
+		o.Authority = cluster
+	case identity != "":
+		o.Fingerprint = identity
+	case known.Meet:
+		return meet(ctx, o, target)
+	default:
+		return "", spoolerr.New(spoolerr.Unavailable, client.CodeIdentity, "it was never met; have it met with spoolhost connection refresh")
+	}
+	ctx, cancel := context.WithTimeout(ctx, dial.Timeout)
+	defer cancel()
+	conn, err := o.Conn(ctx, target)
+	if spoolerr.KindOf(err) == spoolerr.Denied {
+		return "", spoolerr.New(spoolerr.Denied, client.CodeIdentity, "%s; if it was set up anew, delete the connection and add it again", err)
+	}
+	if err != nil {
+		return "", spoolerr.As(err, spoolerr.Unavailable, "it cannot be reached")
+	}
+	return identity, conn.Close()
+}
+
+// meet takes a server that was never met for what it says: a node of a cluster, or the
+// holder of a key.
+func meet(ctx context.Context, o *dial.Options, target dial.Target) (identity string, err error) {
 	cfg := o.TLS(target)
 	cfg.InsecureSkipVerify = true //nolint:gosec // the key is what the caller pins
 	cfg.VerifyConnection = func(state tls.ConnectionState) error {
+		if authority, ok := trust.ClusterOf(state.PeerCertificates); ok {
+			o.Authority, identity = authority, client.OfCluster+authority
+			return nil
+		}
 		identity = trust.Fingerprint(state.PeerCertificates[0])
+		o.Fingerprint = identity
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, dial.Timeout)
 	defer cancel()
 	conn, err := (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", target.Address)
 	if err != nil {
-		return "", spoolerr.As(err, spoolerr.Unavailable, "server at %s", target)
+		return "", spoolerr.As(err, spoolerr.Unavailable, "it cannot be reached")
 	}
 	return identity, conn.Close()
 }

@@ -149,18 +149,23 @@ func proto[T any](v T) *T { return &v }
 // put stores a file in the server's share.
 func (p *pair) put(path string, data []byte) {
 	p.t.Helper()
-	s, err := apiv1.NewShareClient(p.conn).PutFile(p.t.Context())
+	put(p.t, p.conn, p.spooler, path, data)
+}
+
+func put(t testing.TB, conn *grpc.ClientConn, spooler, path string, data []byte) {
+	t.Helper()
+	s, err := apiv1.NewShareClient(conn).PutFile(t.Context())
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	_ = s.Send(&apiv1.PutFileRequest{Request: &apiv1.PutFileRequest_Start{Start: &apiv1.PutFileStart{Spooler: p.spooler, Path: path, Size: int64(len(data))}}})
+	_ = s.Send(&apiv1.PutFileRequest{Request: &apiv1.PutFileRequest_Start{Start: &apiv1.PutFileStart{Spooler: spooler, Path: path, Size: int64(len(data))}}})
 	for len(data) > 0 {
 		n := min(len(data), 1<<20)
 		_ = s.Send(&apiv1.PutFileRequest{Request: &apiv1.PutFileRequest_Data{Data: data[:n]}})
 		data = data[n:]
 	}
 	if _, err := s.CloseAndRecv(); err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 

@@ -184,7 +184,7 @@ func showConnection(b *strings.Builder, con *apiv1.Connection) {
 	s.add("added", localTime(con.GetAddedAt()))
 	s.add("refreshed", localTime(con.GetRefreshedAt()))
 	s.write(b)
-	t := table{header: []string{"KEY", "FILE", "SIZE", "SHA-256"}}
+	t := table{header: []string{"KEY", "FILE", "SIZE", "BLAKE3"}}
 	addFiles := func(key string, files []*apiv1.ConnectionFile) {
 		for _, f := range files {
 			t.add(key, f.GetPath(), size(uint64(f.GetSize())), cut(f.GetDigest(), 16))

@@ -223,7 +223,7 @@ func showDriver(b *strings.Builder, d *apiv1.DriverInfo) {
 	}
 	s.add("installed", localTime(d.GetAddedAt()))
 	for _, f := range d.GetFiles() {
-		s.add("file", fmt.Sprintf(`PRINT$\%s, %d bytes, SHA-256 %s`, f.GetPath(), f.GetSize(), f.GetDigest()))
+		s.add("file", fmt.Sprintf(`PRINT$\%s, %d bytes, BLAKE3 %s`, f.GetPath(), f.GetSize(), f.GetDigest()))
 	}
 	s.write(b)
 }

@@ -123,7 +123,7 @@ func newShareListCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:               "list [DIRECTORY]",
 		Short:             "List the files of PRINT$",
-		Long:              `List the files of PRINT$, or those at and below one of its directories, with the SHA-256 by which clients know them.`,
+		Long:              `List the files of PRINT$, or those at and below one of its directories, with the BLAKE3 by which clients know them.`,
 		Example:           "  spoolhost share list\n  spoolhost share list Color -o json",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -132,7 +132,7 @@ func newShareListCommand(opts *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return list(c.out, resp.GetFiles(), "no files", []string{"PATH", "BYTES", "MODIFIED", "SHA-256"}, func(f *apiv1.ShareFile) []string {
+			return list(c.out, resp.GetFiles(), "no files", []string{"PATH", "BYTES", "MODIFIED", "BLAKE3"}, func(f *apiv1.ShareFile) []string {
 				return []string{f.GetPath(), fmt.Sprint(f.GetSize()), localTime(f.GetModifiedAt()), f.GetDigest()[:min(len(f.GetDigest()), 16)]}
 			})
 		}),

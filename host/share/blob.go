@@ -3,8 +3,6 @@ package share
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/pointprint/digest"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -25,7 +24,7 @@ type Blob struct {
 
 const temporary = ".part-"
 
-// Store writes content to disk under its SHA-256; it is durable when it returns. size is
+// Store writes content to disk under its digest; it is durable when it returns. size is
 // what it must have. Release it when a file has it, or none shall.
 func (s *Share) Store(ctx context.Context, r io.Reader, size int64) (Blob, error) {
 	if size < 0 || size > MaxFile {
@@ -36,7 +35,7 @@ func (s *Share) Store(ctx context.Context, r io.Reader, size int64) (Blob, error
 	if err != nil {
 		return Blob{}, s.failed(err)
 	}
-	sum := sha256.New()
+	sum := digest.New()
 	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, size+1))
 	if err == nil && n != size {
 		err = spoolerr.New(spoolerr.Invalid, 0, "the file has not the %d bytes that were announced", size)
@@ -52,24 +51,24 @@ func (s *Share) Store(ctx context.Context, r io.Reader, size int64) (Blob, error
 		_ = s.root.Remove(name)
 		return Blob{}, s.failed(err)
 	}
-	b := Blob{Digest: hex.EncodeToString(sum.Sum(nil)), Size: size, share: s}
+	b := Blob{Digest: digest.Text(sum), Size: size, share: s}
 	return b, s.keep(name, b.Digest)
 }
 
 // keep gives what was written its name.
-func (s *Share) keep(name, digest string) error {
+func (s *Share) keep(name, sum string) error {
 	s.admin.Lock() // nobody is just removing what has the digest
 	s.mu.Lock()
-	s.fresh[digest]++
+	s.fresh[sum]++
 	s.mu.Unlock()
 	s.admin.Unlock()
-	err := s.root.Rename(name, digest)
+	err := s.root.Rename(name, sum)
 	if err == nil {
 		err = s.syncNames()
 	}
 	if err != nil {
 		_ = s.root.Remove(name)
-		Blob{Digest: digest, share: s}.Release(context.Background())
+		Blob{Digest: sum, share: s}.Release(context.Background())
 	}
 	return s.failed(err)
 }
@@ -120,7 +119,7 @@ func (s *Share) Open(ctx context.Context, path, digest string) (*os.File, File, 
 		return nil, f, err
 	}
 	if digest != "" && !strings.EqualFold(digest, f.Digest) {
-		return nil, f, spoolerr.New(spoolerr.Corrupt, 0, `file PRINT$\%s has SHA-256 %s, not %s: it was changed on the server; ask for it again`, f.Path, f.Digest, digest)
+		return nil, f, spoolerr.New(spoolerr.Corrupt, 0, `file PRINT$\%s has the digest %s, not %s: it was changed on the server; ask for it again`, f.Path, f.Digest, digest)
 	}
 	content, err := s.root.Open(f.Digest)
 	if err != nil {
@@ -177,7 +176,7 @@ func (s *Share) Sweep(ctx context.Context) error {
 			continue
 		}
 		switch name := e.Name(); {
-		case isDigest(name):
+		case digest.Is(name):
 			err = s.collectOne(ctx, name)
 		case strings.HasPrefix(name, temporary):
 			err = s.root.Remove(name)
@@ -187,9 +186,4 @@ func (s *Share) Sweep(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func isDigest(s string) bool {
-	b, err := hex.DecodeString(s)
-	return err == nil && len(b) == sha256.Size && strings.ToLower(s) == s
 }

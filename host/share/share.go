@@ -1,5 +1,5 @@
 // Package share is PRINT$: the files that clients of a host's printers copy, and the drivers
-// that some of them belong to. A file's content lies in a directory under its SHA-256; where
+// that some of them belong to. A file's content lies in a directory under its digest; where
 // it is in the share, and whose it is, is a record in the store. So no path that a person, a
 // client or a module names ever reaches the file system.
 //
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/pointprint/confine"
+	"github.com/spoolhost/spoolhost/host/pointprint/digest"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -37,7 +38,7 @@ type File struct {
 	// Path is relative to PRINT$, with backslashes, as it was put there.
 	Path     string    `json:"path"`
 	Size     int64     `json:"size"`
-	Digest   string    `json:"digest"` // SHA-256, hex
+	Digest   string    `json:"digest"` // see package digest
 	Modified time.Time `json:"modified"`
 	// Put says that a person put it there: it stays without a driver.
 	Put bool `json:"put,omitempty"`
@@ -124,7 +125,7 @@ func (k keys) getFile(tx store.Tx, key string) (f File, err error) {
 	if err == nil {
 		err = json.Unmarshal(b, &f)
 	}
-	if err != nil || !isDigest(f.Digest) {
+	if err != nil || !digest.Is(f.Digest) {
 		return f, spoolerr.New(spoolerr.Corrupt, 0, `the record of file PRINT$\%s cannot be read: %v`, key, err)
 	}
 	return f, nil
@@ -292,17 +293,17 @@ func (s *Share) collect(ctx context.Context, digests ...string) {
 	}
 }
 
-func (s *Share) collectOne(ctx context.Context, digest string) error {
+func (s *Share) collectOne(ctx context.Context, sum string) error {
 	s.admin.Lock()
 	defer s.admin.Unlock()
-	if !isDigest(digest) || s.isFresh(digest) {
+	if !digest.Is(sum) || s.isFresh(sum) {
 		return nil
 	}
-	used, err := s.used(ctx, digest)
+	used, err := s.used(ctx, sum)
 	if err != nil || used {
 		return err
 	}
-	if err := s.root.Remove(digest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.root.Remove(sum); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return s.failed(err)
 	}
 	return nil

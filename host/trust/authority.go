@@ -28,6 +28,9 @@ type Authority struct {
 	key  crypto.Signer
 }
 
+// clusterOrganization tells the certificates of clusters' authorities from others.
+const clusterOrganization = "spoolhost cluster"
+
 // NewAuthority makes the authority of a cluster.
 func NewAuthority(cluster string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -36,7 +39,7 @@ func NewAuthority(cluster string) (*Authority, error) {
 	}
 	const valid = 20 * 365 * 24 * time.Hour
 	t := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: cluster, Organization: []string{"spoolhost cluster"}},
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: cluster, Organization: []string{clusterOrganization}},
 		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(valid), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign,
 	}

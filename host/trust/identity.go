@@ -23,6 +23,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -71,6 +72,23 @@ func Fingerprint(cert *x509.Certificate) string {
 func keyFingerprint(publicKey []byte) string {
 	sum := sha256.Sum256(publicKey)
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+}
+
+// ClusterOf gives the fingerprint of the cluster's authority that a host shows beside its own
+// certificate, if that comes from it. Authorities of others are none: whoever has a
+// certificate of theirs may be anybody.
+func ClusterOf(certs []*x509.Certificate) (fingerprint string, ok bool) {
+	for _, ca := range certs[min(1, len(certs)):] {
+		if !slices.Equal(ca.Subject.Organization, []string{clusterOrganization}) || ca.CheckSignatureFrom(ca) != nil {
+			continue
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(ca)
+		if _, err := certs[0].Verify(x509.VerifyOptions{Roots: roots}); err == nil {
+			return Fingerprint(ca), true
+		}
+	}
+	return "", false
 }
 
 func makeKey(path string) (crypto.Signer, error) {

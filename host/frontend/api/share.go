@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	sharedigest "github.com/spoolhost/spoolhost/host/pointprint/digest"
 	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -18,6 +20,7 @@ import (
 type shareServer struct {
 	apiv1.UnimplementedShareServer
 	*Server
+	readers atomic.Int64 // streams of files that are under way
 }
 
 // share gives PRINT$ of a spooler.
@@ -85,8 +88,13 @@ func (s *shareServer) ReadFile(r *apiv1.ReadFileRequest, stream grpc.ServerStrea
 	}
 	part := io.NewSectionReader(content, r.GetOffset(), length)
 	resp := &apiv1.ReadFileResponse{File: fileToProto(f)}
-	buffer := make([]byte, min(int64(readChunk), max(length, 1)))
+	defer s.readers.Add(-1)
+	s.readers.Add(1)
+	var buffer []byte
 	for first := true; first || length > 0; first = false {
+		if chunk := s.chunk(); len(buffer) != chunk {
+			buffer = make([]byte, chunk)
+		}
 		n, err := io.ReadFull(part, buffer[:min(int64(len(buffer)), length)])
 		if err != nil && length > 0 {
 			return spoolerr.As(err, spoolerr.Corrupt, "file %s cannot be read to its end", spool.Quote(f.Path))
@@ -100,8 +108,15 @@ func (s *shareServer) ReadFile(r *apiv1.ReadFileRequest, stream grpc.ServerStrea
 	return nil
 }
 
-// readChunk is how much of a file one message has, in bytes.
-const readChunk = 256 << 10
+// chunk is how much of a file one message has, in bytes: less when many clients read, so
+// that what is under way to all of them stays bounded.
+func (s *shareServer) chunk() int {
+	const few, large, small = 32, 512 << 10, 16 << 10
+	if s.readers.Load() > few {
+		return small
+	}
+	return large
+}
 
 func (s *shareServer) ListFiles(ctx context.Context, r *apiv1.ListFilesRequest) (*apiv1.ListFilesResponse, error) {
 	sh, err := s.share(r.GetSpooler())
@@ -138,7 +153,7 @@ func (s *shareServer) PutFile(stream grpc.ClientStreamingServer[apiv1.PutFileReq
 	if err != nil {
 		return err
 	}
-	s.shareEvent(eventlog.ShareFileAdded, f.Path, "was put into PRINT$ by "+callerOf(ctx).Name+", SHA-256 "+f.Digest)
+	s.shareEvent(eventlog.ShareFileAdded, f.Path, "was put into PRINT$ by "+callerOf(ctx).Name+", "+sharedigest.Name+" "+f.Digest)
 	s.filesChanged(ctx, sh, f.Path, "")
 	return stream.SendAndClose(&apiv1.PutFileResponse{File: fileToProto(f)})
 }

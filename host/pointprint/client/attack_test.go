@@ -2,8 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"net"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/pointprint/confine"
+	"github.com/spoolhost/spoolhost/host/pointprint/digest"
 	hostregistry "github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/host/store"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -81,8 +80,7 @@ func (e *evil) EnumPrinterDataEx(_ context.Context, r *apiv1.EnumPrinterDataExRe
 }
 
 func (e *evil) StatFiles(_ context.Context, r *apiv1.StatFilesRequest) (*apiv1.StatFilesResponse, error) {
-	sum := sha256.Sum256(e.file)
-	f := &apiv1.ShareFile{Size: int64(len(e.file)), Digest: hex.EncodeToString(sum[:])}
+	f := &apiv1.ShareFile{Size: int64(len(e.file)), Digest: digest.Of(e.file)}
 	if e.digest != "" {
 		f.Digest = e.digest
 	}
@@ -184,7 +182,7 @@ func (a *attack) open(policy confine.Policy) {
 	a.client, err = New(t.Context(), Config{
 		Spooler: "node", Hive: hostregistry.New(db, hostregistry.Options{}).Hive("node"), Modules: a.modules, Printers: fakePrinters{}, Tree: tree,
 		Policy: Policy{CopyFiles: policy}, Call: 20 * time.Second, Events: events, Logger: hclog.NewNullLogger(),
-		Dial: func(_ context.Context, _, address, _ string) (Link, string, error) {
+		Dial: func(_ context.Context, address string, _ Known) (Link, string, error) {
 			conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 			return conn, "", err
 		},

@@ -11,6 +11,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,6 +85,7 @@ type Client struct {
 	held        map[string]*holding    // by place
 	locks       map[string]*lock
 	ends        map[string]context.CancelFunc // of the watches of connections, by folded name
+	strangers   map[string]string             // by address: why the server there was last refused
 	away        map[uint64][]job.Forward      // by job here: documents that other hosts have not ended with
 	moved       chan struct{}                 // closed and made anew when away changes
 	wake        chan struct{}                 // told when there is another connection to watch
@@ -101,7 +103,8 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	c := &Client{
 		cfg: cfg, connections: make(map[string]*Connection), held: make(map[string]*holding),
 		locks: make(map[string]*lock), ends: make(map[string]context.CancelFunc), away: make(map[uint64][]job.Forward),
-		moved: make(chan struct{}), wake: make(chan struct{}, 1),
+		strangers: make(map[string]string),
+		moved:     make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	if err := c.load(ctx); err != nil {
 		return nil, err
@@ -176,6 +179,25 @@ func (c *Client) event(id eventlog.ID, severity eventlog.Severity, n Name, forma
 		ID: id, Severity: severity, Spooler: c.cfg.Spooler, Object: eventlog.Printer, Name: n.String(),
 		Text: "connection " + n.String() + ": " + fmt.Sprintf(format, args...),
 	})
+}
+
+// strange logs that a server is not the one that it should be, once as long as it is so.
+func (c *Client) strange(n Name, address string, err error) {
+	why := ""
+	if errors.Is(err, CodeIdentity) {
+		why = err.Error()
+	} else if err != nil {
+		return // it is not there: nothing new is known of it
+	}
+	c.mu.Lock()
+	before := c.strangers[address]
+	if c.strangers[address] = why; why == "" {
+		delete(c.strangers, address)
+	}
+	c.mu.Unlock()
+	if why != before && why != "" {
+		c.event(eventlog.ServerRefused, eventlog.Error, n, "%s", why)
+	}
 }
 
 func (c *Client) damaged(key string, err error) {

@@ -40,6 +40,7 @@ func (c *Client) Add(ctx context.Context, name Name, addresses []string, w Watch
 	}
 	t.add(1, outcome(nil), "AddPrinterConnection(%s)", quoted(name.String()))
 	s := c.session(con, nil, t)
+	s.remote.meets = true
 	defer func() { _ = s.remote.Close() }()
 	if err := s.connect(ctx); err != nil {
 		c.event(eventlog.ConnectionFailed, eventlog.Warning, name, "not made: %s", err)
@@ -109,8 +110,8 @@ func (s *session) openPrinter(ctx context.Context) error {
 		s.remote.spooler = "" // no cluster spooler has the name: it is that of a host
 		err = s.ping(ctx)
 	}
-	if errors.Is(err, codeIdentity) {
-		s.c.event(eventlog.ServerRefused, eventlog.Error, s.con.Name, "%s", err)
+	if err == nil && s.remote.meets {
+		err = s.remote.meetAll(ctx)
 	}
 	s.trace.add(2, outcome(err), "OpenPrinter(%s)", quoted(s.con.Name.String()))
 	if err != nil {

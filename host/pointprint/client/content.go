@@ -2,10 +2,9 @@ package client
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 
+	"github.com/spoolhost/spoolhost/host/pointprint/digest"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -26,7 +25,7 @@ func (c *Client) content(f File) (*bytes.Reader, error) {
 	if err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "file %s", spool.Quote(f.Name))
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.Digest {
+	if digest.Of(data) != f.Digest {
 		return nil, spoolerr.New(spoolerr.Corrupt, 0, "file %s is not what the server sent: somebody has changed it; bring it back with spoolhost connection refresh", spool.Quote(f.Name))
 	}
 	return bytes.NewReader(data), nil

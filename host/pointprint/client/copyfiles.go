@@ -2,11 +2,13 @@ package client
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/pointprint/confine"
+	"github.com/spoolhost/spoolhost/host/pointprint/digest"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/pointprint"
 	"github.com/spoolhost/spoolhost/sdk/printerdata"
@@ -161,6 +163,10 @@ func checkNames(names []string) error {
 	return nil
 }
 
+// copiesAtOnce is how many files come at the same time: more do not make it faster, and a
+// server has others to serve.
+const copiesAtOnce = 4
+
 // copy brings the files of one directory of the share.
 func (s *session) copy(ctx context.Context, source, target confine.Rel, names []string, policy confine.Policy) ([]File, error) {
 	files, err := s.stat(ctx, source, target, names)
@@ -168,23 +174,44 @@ func (s *session) copy(ctx context.Context, source, target confine.Rel, names []
 		return nil, err
 	}
 	s.progress.announce(files)
+	results := make([]string, len(files))
+	copies, all := errgroup.WithContext(ctx)
+	copies.SetLimit(copiesAtOnce)
 	for i, f := range files {
-		path := source.String() + `\` + names[i]
-		present, err := s.c.fetch(ctx, download{remote: s.remote, source: path, file: f, policy: policy, moved: s.progress.moved})
-		result := fmt.Sprintf("%d bytes, SHA-256 %s", f.Size, f.Digest)
-		switch {
-		case err != nil:
-			result = outcome(err)
-		case present:
-			result += ", already there"
+		copies.Go(func() error {
+			if all.Err() != nil {
+				return nil // another one has failed, and says so
+			}
+			present, err := s.c.fetch(all, download{remote: s.remote, source: source.String() + `\` + names[i], file: f, policy: policy, moved: s.progress.moved})
+			results[i] = copied(f, present, err)
+			if err == nil {
+				s.progress.finished(f, present)
+			}
+			return err
+		})
+	}
+	err = copies.Wait()
+	for i, f := range files {
+		if results[i] != "" {
+			s.trace.add(s.copyStep(policy), results[i], "CopyFile(%s, %s)", quoted(s.share()+source.String()+`\`+names[i]), quoted(f.path(s.c.cfg.Tree.Dir())))
 		}
-		s.trace.add(s.copyStep(policy), result, "CopyFile(%s, %s)", quoted(s.share()+path), quoted(f.path(s.c.cfg.Tree.Dir())))
-		if err != nil {
-			return nil, err
-		}
-		s.progress.finished(f, present)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return files, nil
+}
+
+// copied says in the trace what became of a file.
+func copied(f File, present bool, err error) string {
+	if err != nil {
+		return outcome(err)
+	}
+	result := fmt.Sprintf("%d bytes, %s %s", f.Size, digest.Name, f.Digest)
+	if present {
+		result += ", already there"
+	}
+	return result
 }
 
 // copyStep is the number of the step that copies files: drivers' are under no policy.
@@ -245,8 +272,8 @@ func announced(r *apiv1.StatFileResult, name string) (File, error) {
 	if r.GetStatus() != 0 || f == nil {
 		return File{}, spoolerr.New(spoolerr.NotFound, spoolerr.CodeFileNotFound, "file %s is not in the server's share", spool.Quote(name))
 	}
-	if digest, err := hex.DecodeString(f.GetDigest()); err != nil || len(digest) != 32 {
-		return File{}, spoolerr.New(spoolerr.Corrupt, 0, "the server gives no SHA-256 of file %s", spool.Quote(name))
+	if !digest.Is(f.GetDigest()) {
+		return File{}, spoolerr.New(spoolerr.Corrupt, 0, "the server gives no digest of file %s", spool.Quote(name))
 	}
 	if f.GetSize() < 0 || f.GetSize() > maxFile {
 		return File{}, spoolerr.New(spoolerr.Exhausted, 0, "file %s has %d bytes; the most is %d", spool.Quote(name), f.GetSize(), int64(maxFile))

@@ -2,8 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/pointprint/confine"
+	"github.com/spoolhost/spoolhost/host/pointprint/digest"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -149,9 +148,9 @@ func (d download) isThere(dir *confine.Dir) bool {
 	if info, err := f.Stat(); err != nil || info.Size() != d.file.Size {
 		return false
 	}
-	sum := sha256.New()
+	sum := digest.New()
 	_, err = io.Copy(sum, f)
-	return err == nil && hex.EncodeToString(sum.Sum(nil)) == d.file.Digest && d.policy.CheckContent(d.file.Name, f, d.file.Size) == nil
+	return err == nil && digest.Text(sum) == d.file.Digest && d.policy.CheckContent(d.file.Name, f, d.file.Size) == nil
 }
 
 // into fills the unfinished file. One whose content is not what was announced, or is not
@@ -174,8 +173,8 @@ func (d download) into(ctx context.Context, dir *confine.Dir, label string) (err
 	if err := d.rest(ctx, io.MultiWriter(f, sum), at); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != d.file.Digest {
-		return spoolerr.New(spoolerr.Corrupt, 0, "its content is not what the server announced (SHA-256 %s, and not %s); nothing of it is kept", got, d.file.Digest)
+	if got := digest.Text(sum); got != d.file.Digest {
+		return spoolerr.New(spoolerr.Corrupt, 0, "its content is not what the server announced (digest %s, and not %s); nothing of it is kept", got, d.file.Digest)
 	}
 	if err := d.policy.CheckContent(d.file.Name, f, d.file.Size); err != nil {
 		return err
@@ -211,7 +210,7 @@ const tries = 6
 
 // resume goes on behind what an unfinished file has.
 func resume(f *os.File, size int64) (sum hash.Hash, at int64, err error) {
-	sum = sha256.New()
+	sum = digest.New()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, 0, err

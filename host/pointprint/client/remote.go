@@ -1,11 +1,11 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,10 +23,27 @@ type Link interface {
 	io.Closer
 }
 
-// Dialer makes a link to an address of a server. pinned is the identity that the server had
-// at the first connection, empty if there was none; a server with another one is refused
-// with spoolerr.Denied. The identity of the server comes back; empty where none is needed.
-type Dialer func(ctx context.Context, server, address, pinned string) (l Link, identity string, err error)
+// Known is what is known of the server at an address.
+type Known struct {
+	// Identity is what it must prove; empty if it was never met.
+	Identity string
+	// Meet says that one that was never met is taken for what it says: somebody asks for the
+	// connection. Later, nobody is there to look.
+	Meet bool
+}
+
+// The forms of an identity. Any other is the fingerprint of a server's own key.
+const (
+	// ByAuthority: its certificate came from an authority that the configuration names.
+	ByAuthority = "authority"
+	// OfCluster, with the fingerprint of a cluster's authority: it is one of the nodes.
+	OfCluster = "cluster "
+)
+
+// Dialer makes a link to an address of a server. The identity that it has proved comes back,
+// empty where none is needed; a server that does not prove what is known of it is refused
+// with CodeIdentity.
+type Dialer func(ctx context.Context, address string, known Known) (l Link, identity string, err error)
 
 // remote is a server as one operation speaks to it: the first of its addresses that answers.
 type remote struct {
@@ -35,6 +52,10 @@ type remote struct {
 	spooler   string
 	addresses []string
 	call      time.Duration
+	// meets says that servers that were never met may be, refused is told of those that are not
+	// who they should be.
+	meets   bool
+	refused func(address string, err error)
 
 	mu         sync.Mutex
 	identities map[string]string // by address
@@ -58,19 +79,28 @@ func (c *Client) remote(con *Connection) *remote {
 	maps.Copy(identities, con.Identities)
 	return &remote{
 		dial: c.cfg.Dial, name: con.Name, spooler: con.Spooler, addresses: con.Addresses, identities: identities, call: c.cfg.Call,
+		refused: func(address string, err error) { c.strange(con.Name, address, err) },
 	}
 }
 
 // to gives the spooler that requests name.
 func (r *remote) to() string { return r.spooler }
 
-// do makes a call within its deadline, at the other addresses too if one does not answer.
-func (r *remote) do(ctx context.Context, fn func(ctx context.Context, l *link) error) error {
-	return r.try(ctx, func(ctx context.Context, l *link) error {
-		ctx, cancel := context.WithTimeout(ctx, r.call)
-		defer cancel()
-		return fn(ctx, l)
-	})
+// do makes a call within its deadline, at the other addresses too if one does not answer. A
+// server that many want at once may refuse somebody once.
+func (r *remote) do(ctx context.Context, fn func(ctx context.Context, l *link) error) (err error) {
+	pause := backoff{first: 200 * time.Millisecond, most: time.Second}
+	for range 2 {
+		err = r.try(ctx, func(ctx context.Context, l *link) error {
+			ctx, cancel := context.WithTimeout(ctx, r.call)
+			defer cancel()
+			return fn(ctx, l)
+		})
+		if !passing(err) || pause.wait(ctx) != nil {
+			break
+		}
+	}
+	return err
 }
 
 // try is do for a call that has its own deadline.
@@ -103,22 +133,13 @@ func passing(err error) bool {
 func (r *remote) open(ctx context.Context) (*link, error) {
 	r.mu.Lock()
 	l, address := r.link, r.addresses[r.at]
-	pinned, downgrade := r.identities[address], len(r.identities) > 0
 	r.mu.Unlock()
 	if l != nil {
 		return l, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.call)
-	defer cancel()
-	made, identity, err := r.dial(ctx, r.name.Server, address, pinned)
+	made, identity, err := r.prove(ctx, address)
 	if err != nil {
-		return nil, spoolerr.Wrap(err, "server %s at %s", spool.Quote(r.name.Server), address)
-	}
-	if identity != pinned && (pinned != "" || identity == "" && downgrade) {
-		_ = made.Close()
-		return nil, spoolerr.New(spoolerr.Denied, codeIdentity,
-			"server %s at %s is not the one of the first connection: it has the identity %s, and had %s; if it was set up anew, delete the connection and add it again",
-			spool.Quote(r.name.Server), address, cmp.Or(identity, "none"), cmp.Or(pinned, "one"))
+		return nil, err
 	}
 	l = &link{
 		Link: made, printers: apiv1.NewPrintersClient(made), data: apiv1.NewPrinterDataClient(made), drivers: apiv1.NewDriversClient(made),
@@ -141,6 +162,63 @@ func closedUnless(l *link) error {
 		return nil
 	}
 	return spoolerr.New(spoolerr.Cancelled, 0, "the connection was given up")
+}
+
+// prove makes a link to an address whose server is the one that is meant.
+func (r *remote) prove(ctx context.Context, address string) (Link, string, error) {
+	known := r.expected(address)
+	ctx, cancel := context.WithTimeout(ctx, r.call)
+	defer cancel()
+	made, identity, err := r.dial(ctx, address, known)
+	if err == nil && identity == "" && len(r.known()) > 0 {
+		_ = made.Close()
+		err = spoolerr.New(spoolerr.Denied, CodeIdentity, "it proves no identity, and the server had one; use its address with tls:, or delete the connection and add it again")
+	}
+	if err != nil {
+		err = spoolerr.Wrap(err, "server %s at %s", spool.Quote(r.name.Server), address)
+	}
+	r.refused(address, err)
+	return made, identity, err
+}
+
+// expected gives what the server at an address must prove: what it has shown, or that it is
+// of the cluster that others are of. The ways to a server that has shown an identity all
+// need one.
+func (r *remote) expected(address string) Known {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := Known{Identity: r.identities[address], Meet: r.meets}
+	for _, other := range r.identities {
+		if known.Identity == "" && (strings.HasPrefix(other, OfCluster) || other == ByAuthority) {
+			known.Identity = other
+		}
+	}
+	return known
+}
+
+// meetAll learns the identities of the addresses that have not been needed, so that each is
+// known before there is something to gain by another in its place. Those that do not answer
+// are left.
+func (r *remote) meetAll(ctx context.Context) error {
+	for _, address := range r.addresses {
+		if r.known()[address] != "" {
+			continue
+		}
+		l, identity, err := r.prove(ctx, address)
+		if err != nil && !passing(err) {
+			return err
+		}
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		r.mu.Lock()
+		if identity != "" {
+			r.identities[address] = identity
+		}
+		r.mu.Unlock()
+	}
+	return nil
 }
 
 // next goes on to the next address, unless somebody has already.
@@ -179,8 +257,8 @@ func (r *remote) known() map[string]string {
 	return maps.Clone(r.identities)
 }
 
-// codeIdentity is ERROR_TRUST_FAILURE.
-const codeIdentity spoolerr.Code = 1790
+// CodeIdentity is ERROR_TRUST_FAILURE.
+const CodeIdentity spoolerr.Code = 1790
 
 // ended says that a stream came to its end.
 func ended(err error) bool { return errors.Is(err, io.EOF) }

@@ -85,32 +85,38 @@ func (t *trace) all() []Step {
 
 // progress counts files and bytes of one session.
 type progress struct {
-	watcher      Watcher
+	watcher Watcher
+
+	mu           sync.Mutex
 	done, all    int
 	bytes, total int64
 }
 
 // announce adds files that are to come.
 func (p *progress) announce(files []File) {
-	p.all += len(files)
+	var size int64
 	for _, f := range files {
-		p.total += f.Size
+		size += f.Size
 	}
-	p.tell()
+	p.tell(func() { p.all, p.total = p.all+len(files), p.total+size })
 }
 
 // moved adds bytes that came.
-func (p *progress) moved(n int) {
-	p.bytes += int64(n)
-	p.tell()
-}
+func (p *progress) moved(n int) { p.tell(func() { p.bytes += int64(n) }) }
 
 // finished adds a file that is in its place; present says that it was there already.
 func (p *progress) finished(f File, present bool) {
-	if p.done++; present {
-		p.total -= f.Size
-	}
-	p.tell()
+	p.tell(func() {
+		if p.done++; present {
+			p.total -= f.Size
+		}
+	})
 }
 
-func (p *progress) tell() { p.watcher.Files(p.done, p.all, p.bytes, p.total) }
+// tell changes the counts and tells them, one after the other.
+func (p *progress) tell(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+	p.watcher.Files(p.done, p.all, p.bytes, p.total)
+}

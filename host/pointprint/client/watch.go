@@ -26,13 +26,13 @@ func (c *Client) Refresh(ctx context.Context, name Name, addresses []string, w W
 	if len(addresses) > 0 {
 		before.Addresses = addresses
 	}
-	con, err := c.refresh(ctx, before, t)
+	con, err := c.refresh(ctx, before, t, true)
 	return con, t.all(), err
 }
 
 // refresh brings a connection up to date; its lock is held. One that was cut off while it
-// was made performs all the steps.
-func (c *Client) refresh(ctx context.Context, before Connection, t *trace) (Connection, error) {
+// was made performs all the steps. asked says that somebody has asked for it.
+func (c *Client) refresh(ctx context.Context, before Connection, t *trace, asked bool) (Connection, error) {
 	if err := c.cfg.Policy.allowed(before.Name.Server); err != nil {
 		return before, c.troubled(ctx, before, err)
 	}
@@ -42,6 +42,7 @@ func (c *Client) refresh(ctx context.Context, before Connection, t *trace) (Conn
 		old, steps = nil, (*session).connect
 	}
 	s := c.session(&con, old, t)
+	s.remote.meets = asked
 	defer func() { _ = s.remote.Close() }()
 	if err := steps(s, ctx); err != nil {
 		return before, c.troubled(ctx, before, spoolerr.Wrap(err, "connection %s was not brought up to date", before.Name))
@@ -189,7 +190,7 @@ func (c *Client) bring(ctx context.Context, name Name, id uint32) error {
 	if err != nil || con.State == Deleting || id != 0 && con.ChangeID == id && con.Trouble == "" {
 		return nil
 	}
-	_, err = c.refresh(ctx, con, newTrace(nil))
+	_, err = c.refresh(ctx, con, newTrace(nil), con.State == Connecting)
 	return err
 }
 

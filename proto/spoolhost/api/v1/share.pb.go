@@ -27,7 +27,7 @@ type ShareFile struct {
 	// Relative to PRINT$, as it was put there.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	Size int64  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
-	// SHA-256, in hex.
+	// BLAKE3, in hex.
 	Digest        string                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
 	ModifiedAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=modified_at,json=modifiedAt,proto3" json:"modified_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -249,7 +249,7 @@ type ReadFileRequest struct {
 	Offset  int64                  `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
 	// 0 is up to the end.
 	Length int64 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`
-	// If set, the file must have this SHA-256, in hex.
+	// If set, the file must have this BLAKE3, in hex.
 	Digest        string `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

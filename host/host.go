@@ -260,6 +260,7 @@ func (h *Host) Run(ctx context.Context) error {
 	start(&infrastructure, "launcher", func() error { h.launcher.Run(last); return nil })
 	h.note(eventlog.HostStarted, "the host started, version "+h.cfg.Version)
 	working, stopWork := context.WithCancel(ctx)
+	start(&work, "memory", func() error { h.relax(working); return nil })
 	start(&work, "connections", func() error { return h.connections.Run(working) })
 	start(&work, "spooler", func() error { return h.node.Run(working) })
 	start(&work, "cluster", func() error { return h.runCluster(working) })

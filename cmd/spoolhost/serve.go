@@ -156,6 +156,11 @@ func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
 			retErr = err
 		}
 	}()
+	collecting := make(chan struct{})
+	go func() {
+		defer close(collecting)
+		collectLess(ctx)
+	}()
 	announced := make(chan struct{})
 	go func() {
 		defer close(announced)
@@ -169,6 +174,7 @@ func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
 	err = h.Run(ctx)
 	stop()
 	<-announced
+	<-collecting
 	if ctx.Err() != nil && spoolerr.KindOf(err) == spoolerr.Cancelled {
 		return nil
 	}

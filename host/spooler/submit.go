@@ -158,7 +158,8 @@ func detect(body io.Reader, by func([]byte) (string, error)) (io.Reader, string,
 		return nil, "", err
 	}
 	format, err := by(head[:n])
-	return io.MultiReader(bytes.NewReader(head[:n]), body), format, err
+	// Nothing but a Reader: with io.WriterTo of its own it would copy past Writer.ReadFrom.
+	return struct{ io.Reader }{io.MultiReader(bytes.NewReader(head[:n]), body)}, format, err
 }
 
 // newJob is what a submission becomes.

@@ -94,10 +94,18 @@ func (s *Server) answer(w http.ResponseWriter, hr *http.Request, r *request, out
 	w.Header().Set("Content-Type", goipp.ContentType)
 	w.Header().Set("Cache-Control", "no-store")
 	slow := &patientWriter{w: w, control: http.NewResponseController(w)}
-	buffered := bufio.NewWriterSize(slow, 32<<10)
+	buffered := bufio.NewWriterSize(slow, out.buffer())
 	if err := out.write(buffered, r); err == nil {
 		_ = buffered.Flush()
 	}
+}
+
+// buffer is how much of a reply is written at once: most are short.
+func (out *reply) buffer() int {
+	if out.whole == nil && out.more == nil && out.data == nil {
+		return 2 << 10
+	}
+	return 32 << 10
 }
 
 // settle makes a reply of an operation that failed.

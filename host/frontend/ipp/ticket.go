@@ -75,6 +75,9 @@ func (s *Server) wishes(r *request) goipp.Attributes {
 
 func (s *Server) weigh(r *request, wishes goipp.Attributes) (*ticket, error) {
 	t := &ticket{}
+	if len(wishes) == 0 {
+		return t, nil // most jobs: the printer's description need not be made
+	}
 	d := describe(r.printer)
 	for _, a := range wishes {
 		switch supported, err := s.take(t, a, d); {

@@ -86,7 +86,7 @@ func (t *tx) subKeys(p path) (list []registry.KeyInfo, damage error, err error) 
 
 // subKeysAfter lists direct subkeys of p with their values, a page of them.
 func (t *tx) subKeysAfter(p path, after string) (list []registry.SubKey, err error) {
-	const most = 1000
+	const most, each = 4096, 16 // bytes that a value takes beside its name and data
 	if _, err := t.key(p); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (t *tx) subKeysAfter(p path, after string) (list []registry.SubKey, err err
 			return nil, err
 		}
 		for _, v := range sub.Values {
-			size += len(v.Data)
+			size += len(v.Name) + len(v.Data) + each
 		}
 		if size > mostTogether {
 			if len(list) > 0 {

@@ -322,7 +322,7 @@ func TestQuerySubKeys(t *testing.T) {
 		writers.Go(func() {
 			key := fmt.Sprintf(`%s\Ports\Port%04d`, root.Path(), i)
 			_, err := hive.CreateKey(t.Context(), key)
-			err = errors.Join(err, hive.SetValues(t.Context(), key, registry.Uint32("Number", uint32(i)), registry.String("Host", "h")))
+			err = errors.Join(err, hive.SetValues(t.Context(), key, registry.Uint32("Number", uint32(i)), registry.String("Host", strings.Repeat("h", 500))))
 			if err != nil {
 				t.Error(err)
 			}

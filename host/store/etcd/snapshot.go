@@ -9,9 +9,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
+// A page costs etcd a look at all keys from its beginning to the end of the range, to count
+// them: few large pages, after a first one that is enough for most scans.
 const (
 	firstPage = 16
-	maxPage   = 1024
+	maxPage   = 8192
 	pageBytes = 1 << 20 // about so much is fetched at a time
 )
 
@@ -124,5 +126,5 @@ func nextPage(limit int64, kvs []*mvccpb.KeyValue) int64 {
 		size += len(kv.Key) + len(kv.Value)
 	}
 	fits := int64(pageBytes / (size/max(len(kvs), 1) + 1))
-	return max(min(limit*4, fits, maxPage), 1)
+	return max(min(limit*8, fits, maxPage), 1)
 }

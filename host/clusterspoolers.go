@@ -141,7 +141,7 @@ func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, d
 	return spooler.Config{
 		Name: name, Node: c.by.Node, Catalog: h.catalog, Registry: registry.New(s, registry.Options{}), Queue: queue, Documents: docs,
 		Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits, Retention: h.cfg.Retention,
-		RegistryLimit: h.cfg.RegistryLimit, RegistryWrites: registryWrites, Guarded: c.node.Guarded, Now: h.cfg.Now,
+		RegistryLimit: h.cfg.RegistryLimit, RegistryWrites: registryWrites, Guarded: c.node.Guarded, Watcher: h.metrics.For(name), Now: h.cfg.Now,
 	}
 }
 

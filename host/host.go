@@ -166,7 +166,7 @@ func (h *Host) assemble(ctx context.Context) error {
 	h.node, err = spooler.New(ctx, spooler.Config{
 		Name: spooler.NodeName, Local: true, Catalog: h.catalog, Registry: registry.New(h.store, registry.Options{}),
 		Queue: queue, Documents: h.docs, Events: h.events, Logger: h.cfg.Logger, Limits: h.cfg.Limits,
-		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Watcher: h.metrics, Now: h.cfg.Now,
+		Retention: h.cfg.Retention, RegistryLimit: h.cfg.RegistryLimit, Watcher: h.metrics.For(spooler.NodeName), Now: h.cfg.Now,
 		NewLoader: h.newLoader, Share: h.share,
 	})
 	if err != nil {

@@ -124,8 +124,9 @@ func newPortListCommand(opts *options) *cobra.Command {
 		Use:   "list",
 		Short: "List the ports of all monitors",
 		Long: `List all ports with their state: idle, printing, waiting (for the device), offline (by
-the monitor's word), closed (no printer uses it) or missing (its monitor does not serve it
-now).`,
+the monitor's word), closed (no printer uses it), starting (its monitor is) or missing (its
+monitor does not serve it now). Monitors that a cluster spooler has not needed yet are dormant,
+and their ports are not listed; adding a port, or a printer at one, wakes them.`,
 		Example: `  spoolhost port list
   spoolhost port list -o json | jq -r '.[] | select(.state == "offline") | .name'`,
 		Args:              cobra.NoArgs,

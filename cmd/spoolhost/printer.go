@@ -97,7 +97,7 @@ func newPrinterListCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the printers",
-		Long: `List all printers with their state (idle, printing, paused, offline or missing) and the
+		Long: `List all printers with their state (idle, printing, paused, offline, starting or missing) and the
 number of jobs that are not finished.`,
 		Example: `  spoolhost printer list
   spoolhost printer list -o json | jq -r '.[].name'`,

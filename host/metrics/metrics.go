@@ -34,7 +34,7 @@ type Metrics struct {
 
 // New makes the figures; Handler shows them.
 func New() *Metrics {
-	const monitor, method, printer, outcome = "monitor", "method", "printer", "outcome"
+	const monitor, method, printer, outcome, spoolerName = "monitor", "method", "printer", "outcome", "spooler"
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "spoolhost_" + name, Help: help}, labels)
 	}
@@ -51,9 +51,9 @@ func New() *Metrics {
 		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "spoolhost_store_commit_duration_seconds", Help: "Commits of the store, each of which may carry many changes.", Buckets: durable,
 		}),
-		attempts: counter("printer_attempts_total", "Ended attempts to print a document, by outcome.", printer, outcome),
-		bytes:    counter("printer_sent_bytes_total", "Bytes that monitors took from a printer's documents, also in attempts that failed.", printer),
-		printed:  counter("printer_documents_printed_total", "Documents of a printer that were printed.", printer),
+		attempts: counter("printer_attempts_total", "Ended attempts to print a document, by outcome.", spoolerName, printer, outcome),
+		bytes:    counter("printer_sent_bytes_total", "Bytes that monitors took from a printer's documents, also in attempts that failed.", spoolerName, printer),
+		printed:  counter("printer_documents_printed_total", "Documents of a printer that were printed.", spoolerName, printer),
 	}
 }
 
@@ -68,30 +68,36 @@ func (m *Metrics) Call(module, method string, took time.Duration, err error) {
 // Committed is told of each commit of the store (store.Options.Committed).
 func (m *Metrics) Committed(took time.Duration) { m.commits.Observe(took.Seconds()) }
 
+// For gives what is told of a spooler's jobs.
+func (m *Metrics) For(spoolerName string) spooler.Watcher { return watcher{m, spoolerName} }
+
+type watcher struct {
+	*Metrics
+	spooler string
+}
+
 // Accepted implements spooler.Watcher.
-func (m *Metrics) Accepted(took time.Duration) { m.accepts.Observe(took.Seconds()) }
+func (m watcher) Accepted(took time.Duration) { m.accepts.Observe(took.Seconds()) }
 
 // Ended implements spooler.Watcher.
-func (m *Metrics) Ended(printer string, r job.Result) {
-	m.attempts.WithLabelValues(printer, string(r.Outcome)).Inc()
-	m.bytes.WithLabelValues(printer).Add(float64(r.BytesSent))
+func (m watcher) Ended(printer string, r job.Result) {
+	m.attempts.WithLabelValues(m.spooler, printer, string(r.Outcome)).Inc()
+	m.bytes.WithLabelValues(m.spooler, printer).Add(float64(r.BytesSent))
 	if r.Outcome == job.Sent {
-		m.printed.WithLabelValues(printer).Inc()
+		m.printed.WithLabelValues(m.spooler, printer).Inc()
 	}
 }
 
-var _ spooler.Watcher = (*Metrics)(nil)
-
 // Gone implements spooler.Watcher: what is deleted leaves no figures.
-func (m *Metrics) Gone(printer string) {
-	label := prometheus.Labels{"printer": printer}
+func (m watcher) Gone(printer string) {
+	label := prometheus.Labels{"spooler": m.spooler, "printer": printer}
 	m.attempts.DeletePartialMatch(label)
 	m.bytes.DeletePartialMatch(label)
 	m.printed.DeletePartialMatch(label)
 }
 
-// Handler answers with the figures of these monitors and this spooler.
-func (m *Metrics) Handler(version string, c *catalog.Catalog, s *spooler.Spooler) http.Handler {
+// Handler answers with the figures of these monitors and of the spoolers that are open here.
+func (m *Metrics) Handler(version string, c *catalog.Catalog, spoolers func() []*spooler.Spooler) http.Handler {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "spoolhost_build_info", Help: "1; the version is in the label.", ConstLabels: prometheus.Labels{"version": version},
@@ -99,6 +105,6 @@ func (m *Metrics) Handler(version string, c *catalog.Catalog, s *spooler.Spooler
 	build.Set(1)
 	r.MustRegister(m.calls, m.timeouts, m.accepts, m.commits, m.attempts, m.bytes, m.printed, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&views{catalog: c, spooler: s})
+		&views{catalog: c, spoolers: spoolers})
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }

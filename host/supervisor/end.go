@@ -59,10 +59,7 @@ func (p *Process) Stop(ctx context.Context, reason string) {
 // End ends a process that hangs: drain, SIGTERM to its group, SIGKILL, each after a short
 // bound. It does not wait, and may be called again. From now on the process counts as
 // ending: EndedByHost says so, and every call to it fails.
-func (p *Process) End(reason string) { p.end(reason, true) }
-
-// end is End; without drain for a process that has shown already that it does not obey.
-func (p *Process) end(reason string, drain bool) {
+func (p *Process) End(reason string) {
 	p.setReason(reason)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,6 +67,7 @@ func (p *Process) end(reason string, drain bool) {
 		return
 	}
 	p.ending = true
+	drain := !p.settling // else a call is overdue, and to wait for it again would be in vain
 	p.work.Go(func() { p.escalate(drain) })
 }
 
@@ -109,7 +107,7 @@ func (p *Process) gaveUp(method string) {
 func (p *Process) settle(method string) {
 	for method != "" {
 		if !p.settled() {
-			p.end(fmt.Sprintf("%s did not react to cancellation within %v", method, p.grace), false)
+			p.End(fmt.Sprintf("%s did not react to cancellation within %v", method, p.grace))
 			return
 		}
 		p.mu.Lock()

@@ -44,7 +44,7 @@ type tenancy struct {
 	session string
 	// attached is the member record as it was last written; the goroutine's that renews.
 	attached string
-	beats    uint64 // also that goroutine's
+	beats    uint64        // also that goroutine's
 	changed  chan struct{} // the member record is to be written anew
 }
 

@@ -213,7 +213,8 @@ func ownerLost(ctx context.Context, name string, err error) error {
 	if err == nil || ctx.Err() != nil || !lost {
 		return spoolgrpc.FromStatus(err)
 	}
-	return spoolerr.As(err, spoolerr.Unavailable, "the node that owned spooler %s did not answer to the end; try again, and see spoolhost spooler show %s", spool.Quote(name), name)
+	// Not what gRPC says of it: that is of sockets, and goes to people, print dialogs too.
+	return spoolerr.New(spoolerr.Unavailable, 0, "the node that owned spooler %s did not answer to the end; try again, and see spoolhost spooler show %s", spool.Quote(name), name)
 }
 
 // owns says whether a spooler is open on this host.

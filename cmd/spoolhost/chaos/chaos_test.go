@@ -208,6 +208,7 @@ func (w *world) offline(name string) string {
 // what is held is released, and all is printed. It gives what has become of all jobs.
 func (w *world) settle() []outcome {
 	w.Helper()
+	w.devices.hurry.Store(true)
 	for _, name := range spoolerNames() {
 		w.until(name+" is online again", func() string { return w.offline(name) })
 	}

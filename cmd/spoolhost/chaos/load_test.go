@@ -110,13 +110,11 @@ func (l *load) draw() *ticket {
 // owner which does not end them in time still sends when the next one prints.
 func length(printer string) int {
 	size := 1 + rand.IntN(60_000)
-	switch rand.IntN(8) {
-	case 0, 1:
+	switch n := rand.IntN(16); {
+	case n < 4:
 		return 8 * size
-	case 2:
-		if printer == "slow" {
-			return 1<<20 + 8*size
-		}
+	case n == 4 && printer == "slow":
+		return 1<<21 + 8*size // five seconds
 	}
 	return size
 }

@@ -43,7 +43,7 @@ func onJobs(opts *options, do jobAction) func(*cobra.Command, []string) error {
 }
 
 func jobLine(j *apiv1.Job) string {
-	return "job " + jobID(j.GetId()) + ": " + state(j.GetState(), j.GetReason()) + " on " + j.GetPrinter()
+	return "job " + jobID(j.GetId()) + ": " + state(stateAnywhere(j), j.GetReason()) + " on " + j.GetPrinter()
 }
 
 func newJobCancelCommand(opts *options) *cobra.Command {

@@ -89,7 +89,7 @@ grep -q 'printed: before' "$work/paper" || die 'nothing was printed'
 first=$(owner 3)
 say "the node that it lives on, $first, is killed; the others take documents all the time"
 killed=${first#node}
-eval "kill -9 \$pid$killed"
+eval "{ kill -9 \$pid$killed; wait \$pid$killed; } 2>/dev/null" || true # the shell would tell of it later
 others=$(printf '1 2 3' | tr ' ' '\n' | grep -v "$killed")
 for n in 1 2 3 4 5; do
   for i in $others; do

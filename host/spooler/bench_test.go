@@ -33,6 +33,25 @@ func BenchmarkPrint(b *testing.B) {
 	}
 }
 
+// BenchmarkPrintLarge prints a document of 64 MiB through a module's process: by descriptor
+// (document-fd), and in chunks.
+func BenchmarkPrintLarge(b *testing.B) {
+	for way, file := range map[string]string{"way=descriptor": "yes", "way=chunks": ""} {
+		b.Run(way, func(b *testing.B) {
+			n := boot(b, nil)
+			n.port("A", "to", newSink(b).to(), "file", file)
+			n.printer("p", "A")
+			data := paper("x", 64<<20)
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				j, err := n.node().Submit(b.Context(), spooler.Submission{Printer: "p", User: "ann"}, bytes.NewReader(data))
+				n.ok(err)
+				n.awaitFinal(j.ID)
+			}
+		})
+	}
+}
+
 func (n *node) take(data []byte) error {
 	_, err := n.node().Submit(n.Context(), spooler.Submission{Printer: "p", User: "ann"}, bytes.NewReader(data))
 	return err

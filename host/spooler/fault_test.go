@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -124,7 +123,7 @@ func TestCallTimesOut(t *testing.T) {
 			n.outcomes(id, job.TimedOut, job.Sent)
 			dev.wantWhole(data, 1)
 			after, _ := n.node().Monitor(monitorName)
-			if after.Process == before.Process || errors.Is(syscall.Kill(before.Process.PID, 0), nil) {
+			if after.Process == before.Process || alive(before.Process.PID) {
 				t.Errorf("process %d was not ended", before.Process.PID)
 			}
 		})

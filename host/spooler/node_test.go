@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -264,7 +263,7 @@ func (n *node) outcomes(id uint64, want ...job.Outcome) {
 func (n *node) kill() {
 	n.Helper()
 	v, _ := n.node().Monitor(monitorName)
-	n.ok(syscall.Kill(v.Process.PID, syscall.SIGKILL))
+	n.ok(kill(v.Process.PID))
 }
 
 // documents names the files in the documents' directory.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,7 +48,7 @@ func (n *node) process() (pid int, incarnation uint64) {
 
 func (n *node) gone(pid int) {
 	n.Helper()
-	n.until(fmt.Sprintf("process %d is gone", pid), func() bool { return syscall.Kill(pid, 0) != nil })
+	n.until(fmt.Sprintf("process %d is gone", pid), func() bool { return !alive(pid) })
 }
 
 // TestReplaceLetsADocumentFinish: the document in print ends with the old process, which
@@ -72,7 +71,9 @@ func TestReplaceLetsADocumentFinish(t *testing.T) {
 	if newPID == oldPID || n.job(other).Attempts[0].Incarnation != fresh {
 		t.Errorf("job %d was printed by %+v, want incarnation %d", other, n.job(other).Attempts, fresh)
 	}
-	n.ok(syscall.Kill(oldPID, 0)) // it still prints
+	if !alive(oldPID) {
+		t.Error("the old process has ended, and it still prints")
+	}
 	slow.open()
 	n.printed(running, next)
 	n.outcomes(running, job.Sent)

@@ -3,7 +3,6 @@ package spooler_test
 import (
 	"errors"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/spoolhost/spoolhost/host/spooler"
@@ -87,7 +86,7 @@ func TestXcvSessionEndsWithItsMonitor(t *testing.T) {
 	n := boot(t, nil)
 	x := n.openXcv(xcv.Target{Monitor: monitorName})
 	before, _ := n.node().Monitor(monitorName)
-	n.ok(syscall.Kill(before.Process.PID, syscall.SIGKILL))
+	n.ok(kill(before.Process.PID))
 	n.until("the monitor runs again", func() bool {
 		now, _ := n.node().Monitor(monitorName)
 		return now.Process != nil && now.Process.PID != before.Process.PID

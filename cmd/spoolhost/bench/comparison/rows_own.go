@@ -151,12 +151,7 @@ func pausedQueue(ctx context.Context, host *server) error {
 		return err
 	}
 	defer sinks.Close() // Nobody will print to it.
-	t, err := host.target()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = t.Close() }()
-	if err := t.AddQueue(ctx, "q", sinks.Addr(0)); err != nil {
+	if err := addQueue(ctx, host, "q", sinks.Addr(0)); err != nil {
 		return err
 	}
 	conn, err := host.conn()

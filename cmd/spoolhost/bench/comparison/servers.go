@@ -236,3 +236,13 @@ func until(ctx context.Context, what string, ask func() error) error {
 		}
 	}
 }
+
+// addQueue makes one queue at a spoolhost.
+func addQueue(ctx context.Context, host *server, name string, to *net.TCPAddr) error {
+	t, err := host.target()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = t.Close() }()
+	return t.AddQueue(ctx, name, to)
+}

@@ -227,6 +227,9 @@ func (s *Server) ask(ctx context.Context, p *apiv1.Job) *apiv1.Job {
 		if err != nil && f.GetProblem() == "" {
 			f.Problem = err.Error()
 		}
+		if kind := spoolerr.KindOf(err); kind == spoolerr.NotFound || kind == spoolerr.Denied {
+			f.Over = true // the server says nothing more of it
+		}
 		if err == nil {
 			f.Job, f.Over = found, job.State(found.GetState()).Final()
 		}

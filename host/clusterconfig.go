@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/cluster/engine"
+	"github.com/spoolhost/spoolhost/host/cluster/modulefile"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -31,6 +32,9 @@ type ClusterConfig struct {
 	Shared string
 	// Lease is how long a silent node keeps its spoolers.
 	Lease time.Duration
+	// Modules are those that this node fetches from the cluster by itself: digests, as
+	// "sha256:HEX", or modulefile.AllowAll; nothing by default.
+	Modules []string
 	// Endpoints and what follows are for an external etcd.
 	Endpoints []string
 	External  engine.External
@@ -45,6 +49,7 @@ type clusterFile struct {
 	Advertise *string          `hcl:"advertise"`
 	Shared    string           `hcl:"shared"`
 	Lease     *string          `hcl:"lease"`
+	Modules   []string         `hcl:"modules,optional"`
 	Endpoints []string         `hcl:"endpoints,optional"`
 	User      *string          `hcl:"user"`
 	Password  *string          `hcl:"password"`
@@ -63,7 +68,7 @@ func (f *clusterFile) apply(cfg *Config, at places) error {
 	if f == nil {
 		return nil
 	}
-	c := &ClusterConfig{Name: f.Name, Node: f.Node, Engine: EngineEmbedded, Shared: f.Shared, Lease: 5 * time.Second, Endpoints: f.Endpoints}
+	c := &ClusterConfig{Name: f.Name, Node: f.Node, Engine: EngineEmbedded, Shared: f.Shared, Lease: 5 * time.Second, Modules: f.Modules, Endpoints: f.Endpoints}
 	set(&c.Engine, f.Engine)
 	set(&c.Listen, f.Listen)
 	set(&c.Advertise, f.Advertise)
@@ -92,6 +97,9 @@ func (f *clusterFile) apply(cfg *Config, at places) error {
 	}
 	if c.Lease < shortestLease {
 		return wrong("lease", "lease = %q is too short for a busy machine; use at least %v", *f.Lease, shortestLease)
+	}
+	if err := modulefile.CheckAllow(c.Modules); err != nil {
+		return spoolerr.Wrap(err, "%s: cluster: modules", at.of("cluster.modules"))
 	}
 	if err := f.checkEngine(c, wrong); err != nil {
 		return err

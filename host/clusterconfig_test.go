@@ -39,6 +39,7 @@ cluster {
 		"listen outside": {`shared`, external + "\nendpoints = [\"a:1\"]\nshared", "listen is for"},
 		"half a login":   {`listen = "10.0.0.1:6313"`, external + "\nendpoints = [\"a:1\"]\nuser = \"a\"", "go together"},
 		"user inside":    {`listen = "10.0.0.1:6313"`, `listen = "10.0.0.1:6313"` + "\nuser = \"a\"", `for engine = "external"`},
+		"module":         {`listen = "10.0.0.1:6313"`, `listen = "10.0.0.1:6313"` + "\nmodules = [\"all\", \"acme\"]", `"acme" is not a SHA-256`},
 		"unknown":        {`node`, "nod = 1\nnode", "c.hcl:4,"},
 	} {
 		src := strings.Replace(good, c.from, c.to, 1)

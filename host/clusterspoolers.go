@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/spoolhost/spoolhost/host/cluster"
+	"github.com/spoolhost/spoolhost/host/cluster/modulefile"
 	"github.com/spoolhost/spoolhost/host/document"
 	"github.com/spoolhost/spoolhost/host/frontend/api"
 	"github.com/spoolhost/spoolhost/host/job"
@@ -35,6 +36,8 @@ type Membership struct {
 	TTL time.Duration
 	// Shared is the directory that all nodes share, for documents.
 	Shared string
+	// Modules are those that the node fetches by itself, see modulefile.Config.
+	Modules []string
 	// Dial gives a connection to another node's API; it is kept by the giver.
 	Dial func(m cluster.Member) (grpc.ClientConnInterface, error)
 	// FromNode says that the other end of a connection is a node of the cluster.
@@ -50,9 +53,10 @@ const registryWrites = 200
 
 // clusterSpoolers are the cluster's spoolers as this host has them.
 type clusterSpoolers struct {
-	host *Host
-	node *cluster.Node
-	by   *Membership
+	host   *Host
+	node   *cluster.Node
+	by     *Membership
+	keeper *modulefile.Keeper
 
 	mu    sync.Mutex
 	api   *api.Server // once it serves
@@ -71,8 +75,9 @@ func (h *Host) openCluster() error {
 	c.node, err = cluster.New(cluster.Config{
 		Name: by.Node, Address: by.Address, Version: h.cfg.Version, Store: by.Store, Leases: by.Leases, TTL: by.TTL,
 		Open: c.open, Wipe: c.wipe, Monitors: c.monitors, Events: h.events, Logger: h.cfg.Logger, Now: h.cfg.Now,
-		Guard: h.cfg.ClusterGuard,
+		Guard: h.cfg.ClusterGuard, Unfetched: func() map[string]string { return c.keeper.Unfetched() },
 	})
+	c.keeper = h.newKeeper(c.node)
 	h.cluster = c
 	return err
 }
@@ -83,7 +88,13 @@ func (h *Host) runCluster(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	return h.cluster.node.Run(ctx)
+	fetching, stop := context.WithCancel(ctx)
+	var fetched sync.WaitGroup
+	fetched.Go(func() { h.cluster.keeper.Run(fetching) })
+	err := h.cluster.node.Run(ctx)
+	stop()
+	fetched.Wait()
+	return err
 }
 
 // spoolers gives the node's own spooler and the cluster's that this host owns.
@@ -112,7 +123,7 @@ func (h *Host) apiCluster() *api.Cluster {
 	if h.cluster == nil {
 		return nil
 	}
-	return &api.Cluster{Node: h.cluster.node, Dial: h.cluster.by.Dial, FromNode: h.cluster.by.FromNode, Intake: h.cluster.Intake}
+	return &api.Cluster{Node: h.cluster.node, Dial: h.cluster.by.Dial, FromNode: h.cluster.by.FromNode, Intake: h.cluster.Intake, Modules: h.cluster.keeper}
 }
 
 // monitors are the digests of the monitors that are installed here.

@@ -93,6 +93,7 @@ Print module, a driver its event module. A vendor begins with "module new", and 
 what passes "module verify".`,
 		"  spoolhost module list\n  spoolhost module add acmeui --kind monitorui --module ./acme-ui\n  spoolhost module verify ./acme --set address={{sink}}",
 		newModuleAddCommand(opts), newModuleListCommand(opts), newModuleShowCommand(opts), newModuleRemoveCommand(opts),
+		newModulePublishCommand(opts), newModuleFetchCommand(opts), newModuleWithdrawCommand(opts),
 		newModuleNewCommand(opts), newModuleVerifyCommand(opts), newModuleServeCommand())
 }
 

@@ -60,14 +60,20 @@ Only administrators may do this. After an upgrade of the file, remove and add it
 func namedKinds() []string { return []string{wire.KindMonitorUI, wire.KindPointPrint, wire.KindDriver} }
 
 func newModuleListCommand(opts *options) *cobra.Command {
-	return &cobra.Command{
-		Use:               "list",
-		Short:             "List the installed modules that others name",
-		Long:              "List user interfaces of monitors, Point and Print modules and event modules of drivers, in order of name.\nMonitors are listed by \"spoolhost monitor list\".",
-		Example:           "  spoolhost module list",
+	var cluster bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the installed modules that others name",
+		Long: `List user interfaces of monitors, Point and Print modules and event modules of drivers, in order of name.
+Monitors are listed by "spoolhost monitor list". With --cluster, list the modules of all kinds
+that are stored in the cluster, whether this node has them and, if not, why.`,
+		Example:           "  spoolhost module list\n  spoolhost module list --cluster",
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, _ []string) error {
+			if cluster {
+				return listClusterModules(ctx, c)
+			}
 			resp, err := c.ListModules(ctx, &apiv1.ListModulesRequest{})
 			if err != nil {
 				return err
@@ -77,6 +83,8 @@ func newModuleListCommand(opts *options) *cobra.Command {
 			})
 		}),
 	}
+	cmd.Flags().BoolVar(&cluster, "cluster", false, "list what is stored in the cluster")
+	return cmd
 }
 
 func newModuleShowCommand(opts *options) *cobra.Command {

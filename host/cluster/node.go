@@ -58,8 +58,11 @@ type Config struct {
 	Wipe func(ctx context.Context, o Ownership) error
 	// Monitors are the digests of the node's monitors by name, or "builtin".
 	Monitors func() map[string]string
-	Events   *eventlog.Log
-	Logger   hclog.Logger
+	// Unfetched says why the node does not have monitors that are stored in the cluster, by
+	// name; nil is for none.
+	Unfetched func() map[string]string
+	Events    *eventlog.Log
+	Logger    hclog.Logger
 	// Guard is the command of the process that ends modules when this one cannot, see
 	// ServeGuard; empty is none.
 	Guard []string
@@ -244,9 +247,13 @@ func (n *Node) member(session string) (key string, value []byte) {
 	n.mu.Lock()
 	leaving := n.leaving
 	n.mu.Unlock()
-	return memberKey(n.cfg.Name), encode(Member{
+	m := Member{
 		Name: n.cfg.Name, Session: session, Address: n.cfg.Address, Version: n.cfg.Version, Leaving: leaving, Monitors: n.cfg.Monitors(),
-	})
+	}
+	if n.cfg.Unfetched != nil {
+		m.Unfetched = n.cfg.Unfetched()
+	}
+	return memberKey(n.cfg.Name), encode(m)
 }
 
 // fenced does what the fence demands, on the goroutine of the lease: nothing is faster.

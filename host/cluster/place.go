@@ -91,16 +91,25 @@ func (v View) lacks(name string, m Member) (reasons []string, printers int) {
 		has, ok := m.Monitors[monitor]
 		switch {
 		case !ok:
-			reasons = append(reasons, fmt.Sprintf("monitor %s is not installed on %s (%d printers)", spool.Quote(monitor), m.Name, state.Uses[monitor]))
+			reasons = append(reasons, fmt.Sprintf("monitor %s is not installed on %s (%d printers)%s",
+				spool.Quote(monitor), m.Name, state.Uses[monitor], m.unfetched(monitor)))
 		case has != state.Needs[monitor]:
-			reasons = append(reasons, fmt.Sprintf("monitor %s has another digest on %s: %s instead of %s (%d printers)",
-				spool.Quote(monitor), m.Name, short(has), short(state.Needs[monitor]), state.Uses[monitor]))
+			reasons = append(reasons, fmt.Sprintf("monitor %s has another digest on %s: %s instead of %s (%d printers)%s",
+				spool.Quote(monitor), m.Name, short(has), short(state.Needs[monitor]), state.Uses[monitor], m.unfetched(monitor)))
 		default:
 			continue
 		}
 		printers += max(state.Uses[monitor], 1)
 	}
 	return reasons, printers
+}
+
+// unfetched says why a node does not have a monitor that is stored in the cluster, if it is.
+func (m Member) unfetched(monitor string) string {
+	if why := m.Unfetched[monitor]; why != "" {
+		return ", though it is stored in the cluster: " + why
+	}
+	return ""
 }
 
 // short is as much of a digest as a person compares.

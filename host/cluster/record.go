@@ -21,6 +21,7 @@ import (
 //	move/NAME      its last move, with its steps
 //	member/NODE    a node that is there; under the node's lease
 //	drain/NODE     a node that is to own nothing
+//	module/KIND/NAME  a module whose executable is on the shared storage
 const (
 	prefix        = "cluster/"
 	epochKey      = prefix + "epoch"
@@ -30,6 +31,7 @@ const (
 	movePrefix    = prefix + "move/"
 	memberPrefix  = prefix + "member/"
 	drainPrefix   = prefix + "drain/"
+	modulePrefix  = prefix + "module/"
 )
 
 func spoolerKey(name string) string { return spoolerPrefix + spool.Fold(name) }
@@ -72,6 +74,8 @@ type Member struct {
 	Leaving bool `json:"leaving,omitempty"`
 	// Monitors are the digests of its monitors by name, or "builtin".
 	Monitors map[string]string `json:"monitors,omitempty"`
+	// Unfetched says why it does not have monitors that are stored in the cluster, by name.
+	Unfetched map[string]string `json:"unfetched,omitempty"`
 }
 
 // Report is what an owner says of its spooler.
@@ -168,6 +172,7 @@ type View struct {
 	Moves    map[string]Move
 	Members  map[string]Member
 	Drained  map[string]bool
+	Modules  map[string]Module // by ModuleID
 }
 
 // readView reads all of it.
@@ -175,6 +180,7 @@ func readView(tx store.Tx) (View, error) {
 	v := View{
 		Spoolers: map[string]Spooler{}, Owners: map[string]Owner{}, States: map[string]State{},
 		Moves: map[string]Move{}, Members: map[string]Member{}, Drained: map[string]bool{},
+		Modules: map[string]Module{},
 	}
 	for item, err := range tx.Scan(prefix, "") {
 		if err == nil {
@@ -202,6 +208,8 @@ func (v *View) take(item store.Item) error {
 		return into(v.Members, name, item)
 	case strings.TrimPrefix(drainPrefix, prefix):
 		v.Drained[name] = true
+	case strings.TrimPrefix(modulePrefix, prefix):
+		return into(v.Modules, name, item)
 	}
 	return nil
 }

@@ -38,8 +38,14 @@ const (
 
 // Events of other modules, of drivers and of the share PRINT$.
 const (
-	ModuleStarted    ID = 230
-	ModuleFailed     ID = 231
+	ModuleStarted ID = 230
+	ModuleFailed  ID = 231
+	// Executables of modules that are stored in a cluster.
+	ModulePublished   ID = 240
+	ModuleWithdrawn   ID = 241
+	ModuleFetched     ID = 242
+	ModuleFetchFailed ID = 243
+
 	DriverAdded      ID = 250
 	DriverRemoved    ID = 251
 	ShareFileAdded   ID = 252
@@ -150,6 +156,10 @@ func ids() []idName {
 		{MonitorUpgraded, "monitor upgraded"},
 		{ModuleStarted, "module started"},
 		{ModuleFailed, "module failed"},
+		{ModulePublished, "module published"},
+		{ModuleWithdrawn, "module withdrawn"},
+		{ModuleFetched, "module fetched"},
+		{ModuleFetchFailed, "module fetch failed"},
 		{DriverAdded, "driver added"},
 		{DriverRemoved, "driver removed"},
 		{ShareFileAdded, "share file added"},

@@ -131,10 +131,10 @@ func (s *Spooler) noMonitor() string {
 	case 0:
 		return "no monitor has this port; install its monitor or add the port again"
 	case 1:
-		return "monitor " + absent[0] + " is not installed on this node; install it with spoolhost monitor add, or move the spooler to a node that has it"
+		return "monitor " + absent[0] + " is not installed on this node; install it with spoolhost monitor add, or with spoolhost module fetch if module list --cluster has it, or move the spooler to a node that has it"
 	}
 	return "its monitor is not installed on this node: one of " + strings.Join(absent, ", ") +
-		"; install it with spoolhost monitor add, or move the spooler to a node that has it"
+		"; install it with spoolhost monitor add, or with spoolhost module fetch if module list --cluster has it, or move the spooler to a node that has it"
 }
 
 // Intake gives a spooler that another node owns, or none: it takes jobs for one printer, and

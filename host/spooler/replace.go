@@ -10,6 +10,37 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
+// ReplaceMonitor starts a changed monitor beside the one that is installed, in every
+// spooler; only if all starts succeed is it stored and put in the other's place.
+func ReplaceMonitor(ctx context.Context, in *catalog.Catalog, spoolers []*Spooler, m catalog.Monitor, evenIfBroken bool) (err error) {
+	var prepared []*Replacement
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, r := range prepared {
+			r.Discard()
+		}
+	}()
+	for _, s := range spoolers {
+		if s.Dormant(m.Name) {
+			continue // it will start as what it is then
+		}
+		r, err := s.PrepareReplacement(ctx, m, evenIfBroken)
+		if err != nil {
+			return spoolerr.Wrap(err, "monitor %s stays as it is: the new one did not start in spooler %s", spool.Quote(m.Name), s.Name())
+		}
+		prepared = append(prepared, r)
+	}
+	if err := in.Replace(ctx, m); err != nil {
+		return err
+	}
+	for _, r := range prepared {
+		r.Switch()
+	}
+	return nil
+}
+
 // Replacement is a monitor as it is to be, running beside the one that prints. It ends
 // with Switch or Discard.
 type Replacement struct {

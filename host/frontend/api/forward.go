@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/spoolhost/spoolhost/host/cluster"
+	"github.com/spoolhost/spoolhost/host/cluster/modulefile"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/host/store"
@@ -36,6 +37,8 @@ type Cluster struct {
 	FromNode func(ctx context.Context) bool
 	// Intake gives a spooler that takes jobs for a printer of one that another node owns.
 	Intake func(ctx context.Context, spoolerName, printer string) (*spooler.Spooler, error)
+	// Modules are the modules that are stored in the cluster.
+	Modules *modulefile.Keeper
 }
 
 // routePatience is how long a request waits for a spooler to have an owner: longer than a

@@ -90,7 +90,18 @@ func needs() map[string]access.Role {
 		apiv1.Xcv_Session_FullMethodName: access.User,
 	}
 	maps.Copy(all, pointPrintNeeds())
+	maps.Copy(all, clusterModuleNeeds())
 	return all
+}
+
+// clusterModuleNeeds classifies the methods of modules that are stored in the cluster.
+func clusterModuleNeeds() map[string]access.Role {
+	return map[string]access.Role{
+		apiv1.Modules_PublishModule_FullMethodName:      access.Administrator,
+		apiv1.Modules_ListClusterModules_FullMethodName: access.User,
+		apiv1.Modules_FetchModule_FullMethodName:        access.Administrator,
+		apiv1.Modules_WithdrawModule_FullMethodName:     access.Administrator,
+	}
 }
 
 // pointPrintNeeds classifies the methods of Point and Print.

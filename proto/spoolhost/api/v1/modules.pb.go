@@ -22,6 +22,509 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ClusterModule is a module whose executable is stored in the cluster.
+type ClusterModule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "monitor", "monitorui", "pointprint" or "driver".
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// SHA-256 of the executable, in hex.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Bytes.
+	Size int64 `protobuf:"varint,4,opt,name=size,proto3" json:"size,omitempty"`
+	// What it runs on, as "linux/amd64".
+	Platform string   `protobuf:"bytes,5,opt,name=platform,proto3" json:"platform,omitempty"`
+	Args     []string `protobuf:"bytes,6,rep,name=args,proto3" json:"args,omitempty"`
+	// What the module calls its version.
+	ModuleVersion string                 `protobuf:"bytes,7,opt,name=module_version,json=moduleVersion,proto3" json:"module_version,omitempty"`
+	PublishedAt   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// Who stored it, and on which node.
+	PublishedBy   string `protobuf:"bytes,9,opt,name=published_by,json=publishedBy,proto3" json:"published_by,omitempty"`
+	PublishedFrom string `protobuf:"bytes,10,opt,name=published_from,json=publishedFrom,proto3" json:"published_from,omitempty"`
+	// The node that is asked has it or, if not, why not.
+	Here          bool   `protobuf:"varint,11,opt,name=here,proto3" json:"here,omitempty"`
+	Reason        string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterModule) Reset() {
+	*x = ClusterModule{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterModule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterModule) ProtoMessage() {}
+
+func (x *ClusterModule) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterModule.ProtoReflect.Descriptor instead.
+func (*ClusterModule) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ClusterModule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ClusterModule) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ClusterModule) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *ClusterModule) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ClusterModule) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+func (x *ClusterModule) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *ClusterModule) GetModuleVersion() string {
+	if x != nil {
+		return x.ModuleVersion
+	}
+	return ""
+}
+
+func (x *ClusterModule) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
+func (x *ClusterModule) GetPublishedBy() string {
+	if x != nil {
+		return x.PublishedBy
+	}
+	return ""
+}
+
+func (x *ClusterModule) GetPublishedFrom() string {
+	if x != nil {
+		return x.PublishedFrom
+	}
+	return ""
+}
+
+func (x *ClusterModule) GetHere() bool {
+	if x != nil {
+		return x.Here
+	}
+	return false
+}
+
+func (x *ClusterModule) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type PublishModuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Empty is "monitor".
+	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishModuleRequest) Reset() {
+	*x = PublishModuleRequest{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishModuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishModuleRequest) ProtoMessage() {}
+
+func (x *PublishModuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishModuleRequest.ProtoReflect.Descriptor instead.
+func (*PublishModuleRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PublishModuleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PublishModuleRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+type PublishModuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Module        *ClusterModule         `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishModuleResponse) Reset() {
+	*x = PublishModuleResponse{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishModuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishModuleResponse) ProtoMessage() {}
+
+func (x *PublishModuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishModuleResponse.ProtoReflect.Descriptor instead.
+func (*PublishModuleResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PublishModuleResponse) GetModule() *ClusterModule {
+	if x != nil {
+		return x.Module
+	}
+	return nil
+}
+
+type ListClusterModulesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListClusterModulesRequest) Reset() {
+	*x = ListClusterModulesRequest{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListClusterModulesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListClusterModulesRequest) ProtoMessage() {}
+
+func (x *ListClusterModulesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListClusterModulesRequest.ProtoReflect.Descriptor instead.
+func (*ListClusterModulesRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{3}
+}
+
+type ListClusterModulesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Modules       []*ClusterModule       `protobuf:"bytes,1,rep,name=modules,proto3" json:"modules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListClusterModulesResponse) Reset() {
+	*x = ListClusterModulesResponse{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListClusterModulesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListClusterModulesResponse) ProtoMessage() {}
+
+func (x *ListClusterModulesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListClusterModulesResponse.ProtoReflect.Descriptor instead.
+func (*ListClusterModulesResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListClusterModulesResponse) GetModules() []*ClusterModule {
+	if x != nil {
+		return x.Modules
+	}
+	return nil
+}
+
+type FetchModuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Empty is "monitor".
+	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchModuleRequest) Reset() {
+	*x = FetchModuleRequest{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchModuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchModuleRequest) ProtoMessage() {}
+
+func (x *FetchModuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchModuleRequest.ProtoReflect.Descriptor instead.
+func (*FetchModuleRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FetchModuleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FetchModuleRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+type FetchModuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Module        *ClusterModule         `protobuf:"bytes,1,opt,name=module,proto3" json:"module,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchModuleResponse) Reset() {
+	*x = FetchModuleResponse{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchModuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchModuleResponse) ProtoMessage() {}
+
+func (x *FetchModuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchModuleResponse.ProtoReflect.Descriptor instead.
+func (*FetchModuleResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FetchModuleResponse) GetModule() *ClusterModule {
+	if x != nil {
+		return x.Module
+	}
+	return nil
+}
+
+type WithdrawModuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Empty is "monitor".
+	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawModuleRequest) Reset() {
+	*x = WithdrawModuleRequest{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawModuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawModuleRequest) ProtoMessage() {}
+
+func (x *WithdrawModuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawModuleRequest.ProtoReflect.Descriptor instead.
+func (*WithdrawModuleRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *WithdrawModuleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WithdrawModuleRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+type WithdrawModuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawModuleResponse) Reset() {
+	*x = WithdrawModuleResponse{}
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawModuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawModuleResponse) ProtoMessage() {}
+
+func (x *WithdrawModuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawModuleResponse.ProtoReflect.Descriptor instead.
+func (*WithdrawModuleResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{8}
+}
+
 type Module struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -44,7 +547,7 @@ type Module struct {
 
 func (x *Module) Reset() {
 	*x = Module{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -56,7 +559,7 @@ func (x *Module) String() string {
 func (*Module) ProtoMessage() {}
 
 func (x *Module) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[0]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -69,7 +572,7 @@ func (x *Module) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Module.ProtoReflect.Descriptor instead.
 func (*Module) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{0}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Module) GetName() string {
@@ -149,7 +652,7 @@ type AddModuleRequest struct {
 
 func (x *AddModuleRequest) Reset() {
 	*x = AddModuleRequest{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +664,7 @@ func (x *AddModuleRequest) String() string {
 func (*AddModuleRequest) ProtoMessage() {}
 
 func (x *AddModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[1]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +677,7 @@ func (x *AddModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddModuleRequest.ProtoReflect.Descriptor instead.
 func (*AddModuleRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{1}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AddModuleRequest) GetName() string {
@@ -221,7 +724,7 @@ type AddModuleResponse struct {
 
 func (x *AddModuleResponse) Reset() {
 	*x = AddModuleResponse{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -233,7 +736,7 @@ func (x *AddModuleResponse) String() string {
 func (*AddModuleResponse) ProtoMessage() {}
 
 func (x *AddModuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[2]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -246,7 +749,7 @@ func (x *AddModuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddModuleResponse.ProtoReflect.Descriptor instead.
 func (*AddModuleResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{2}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AddModuleResponse) GetModule() *Module {
@@ -264,7 +767,7 @@ type ListModulesRequest struct {
 
 func (x *ListModulesRequest) Reset() {
 	*x = ListModulesRequest{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -276,7 +779,7 @@ func (x *ListModulesRequest) String() string {
 func (*ListModulesRequest) ProtoMessage() {}
 
 func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[3]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -289,7 +792,7 @@ func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesRequest.ProtoReflect.Descriptor instead.
 func (*ListModulesRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{3}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{12}
 }
 
 type ListModulesResponse struct {
@@ -301,7 +804,7 @@ type ListModulesResponse struct {
 
 func (x *ListModulesResponse) Reset() {
 	*x = ListModulesResponse{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -313,7 +816,7 @@ func (x *ListModulesResponse) String() string {
 func (*ListModulesResponse) ProtoMessage() {}
 
 func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[4]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -326,7 +829,7 @@ func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesResponse.ProtoReflect.Descriptor instead.
 func (*ListModulesResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{4}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListModulesResponse) GetModules() []*Module {
@@ -345,7 +848,7 @@ type GetModuleRequest struct {
 
 func (x *GetModuleRequest) Reset() {
 	*x = GetModuleRequest{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +860,7 @@ func (x *GetModuleRequest) String() string {
 func (*GetModuleRequest) ProtoMessage() {}
 
 func (x *GetModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[5]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +873,7 @@ func (x *GetModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModuleRequest.ProtoReflect.Descriptor instead.
 func (*GetModuleRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{5}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetModuleRequest) GetName() string {
@@ -389,7 +892,7 @@ type GetModuleResponse struct {
 
 func (x *GetModuleResponse) Reset() {
 	*x = GetModuleResponse{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +904,7 @@ func (x *GetModuleResponse) String() string {
 func (*GetModuleResponse) ProtoMessage() {}
 
 func (x *GetModuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[6]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +917,7 @@ func (x *GetModuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModuleResponse.ProtoReflect.Descriptor instead.
 func (*GetModuleResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{6}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetModuleResponse) GetModule() *Module {
@@ -433,7 +936,7 @@ type RemoveModuleRequest struct {
 
 func (x *RemoveModuleRequest) Reset() {
 	*x = RemoveModuleRequest{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +948,7 @@ func (x *RemoveModuleRequest) String() string {
 func (*RemoveModuleRequest) ProtoMessage() {}
 
 func (x *RemoveModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[7]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +961,7 @@ func (x *RemoveModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveModuleRequest.ProtoReflect.Descriptor instead.
 func (*RemoveModuleRequest) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{7}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RemoveModuleRequest) GetName() string {
@@ -476,7 +979,7 @@ type RemoveModuleResponse struct {
 
 func (x *RemoveModuleResponse) Reset() {
 	*x = RemoveModuleResponse{}
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -488,7 +991,7 @@ func (x *RemoveModuleResponse) String() string {
 func (*RemoveModuleResponse) ProtoMessage() {}
 
 func (x *RemoveModuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[8]
+	mi := &file_spoolhost_api_v1_modules_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -501,14 +1004,45 @@ func (x *RemoveModuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveModuleResponse.ProtoReflect.Descriptor instead.
 func (*RemoveModuleResponse) Descriptor() ([]byte, []int) {
-	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{8}
+	return file_spoolhost_api_v1_modules_proto_rawDescGZIP(), []int{17}
 }
 
 var File_spoolhost_api_v1_modules_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_modules_proto_rawDesc = "" +
 	"\n" +
-	"\x1espoolhost/api/v1/modules.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x02\n" +
+	"\x1espoolhost/api/v1/modules.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n" +
+	"\rClusterModule\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x12\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\x12\x1a\n" +
+	"\bplatform\x18\x05 \x01(\tR\bplatform\x12\x12\n" +
+	"\x04args\x18\x06 \x03(\tR\x04args\x12%\n" +
+	"\x0emodule_version\x18\a \x01(\tR\rmoduleVersion\x12=\n" +
+	"\fpublished_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12!\n" +
+	"\fpublished_by\x18\t \x01(\tR\vpublishedBy\x12%\n" +
+	"\x0epublished_from\x18\n" +
+	" \x01(\tR\rpublishedFrom\x12\x12\n" +
+	"\x04here\x18\v \x01(\bR\x04here\x12\x16\n" +
+	"\x06reason\x18\f \x01(\tR\x06reason\">\n" +
+	"\x14PublishModuleRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\"P\n" +
+	"\x15PublishModuleResponse\x127\n" +
+	"\x06module\x18\x01 \x01(\v2\x1f.spoolhost.api.v1.ClusterModuleR\x06module\"\x1b\n" +
+	"\x19ListClusterModulesRequest\"W\n" +
+	"\x1aListClusterModulesResponse\x129\n" +
+	"\amodules\x18\x01 \x03(\v2\x1f.spoolhost.api.v1.ClusterModuleR\amodules\"<\n" +
+	"\x12FetchModuleRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\"N\n" +
+	"\x13FetchModuleResponse\x127\n" +
+	"\x06module\x18\x01 \x01(\v2\x1f.spoolhost.api.v1.ClusterModuleR\x06module\"?\n" +
+	"\x15WithdrawModuleRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\"\x18\n" +
+	"\x16WithdrawModuleResponse\"\x8d\x02\n" +
 	"\x06Module\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
@@ -537,12 +1071,16 @@ const file_spoolhost_api_v1_modules_proto_rawDesc = "" +
 	"\x06module\x18\x01 \x01(\v2\x18.spoolhost.api.v1.ModuleR\x06module\")\n" +
 	"\x13RemoveModuleRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x16\n" +
-	"\x14RemoveModuleResponse2\xf0\x02\n" +
+	"\x14RemoveModuleResponse2\x84\x06\n" +
 	"\aModules\x12T\n" +
 	"\tAddModule\x12\".spoolhost.api.v1.AddModuleRequest\x1a#.spoolhost.api.v1.AddModuleResponse\x12Z\n" +
 	"\vListModules\x12$.spoolhost.api.v1.ListModulesRequest\x1a%.spoolhost.api.v1.ListModulesResponse\x12T\n" +
 	"\tGetModule\x12\".spoolhost.api.v1.GetModuleRequest\x1a#.spoolhost.api.v1.GetModuleResponse\x12]\n" +
-	"\fRemoveModule\x12%.spoolhost.api.v1.RemoveModuleRequest\x1a&.spoolhost.api.v1.RemoveModuleResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
+	"\fRemoveModule\x12%.spoolhost.api.v1.RemoveModuleRequest\x1a&.spoolhost.api.v1.RemoveModuleResponse\x12`\n" +
+	"\rPublishModule\x12&.spoolhost.api.v1.PublishModuleRequest\x1a'.spoolhost.api.v1.PublishModuleResponse\x12o\n" +
+	"\x12ListClusterModules\x12+.spoolhost.api.v1.ListClusterModulesRequest\x1a,.spoolhost.api.v1.ListClusterModulesResponse\x12Z\n" +
+	"\vFetchModule\x12$.spoolhost.api.v1.FetchModuleRequest\x1a%.spoolhost.api.v1.FetchModuleResponse\x12c\n" +
+	"\x0eWithdrawModule\x12'.spoolhost.api.v1.WithdrawModuleRequest\x1a(.spoolhost.api.v1.WithdrawModuleResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
 
 var (
 	file_spoolhost_api_v1_modules_proto_rawDescOnce sync.Once
@@ -556,37 +1094,58 @@ func file_spoolhost_api_v1_modules_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_modules_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_modules_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_spoolhost_api_v1_modules_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_spoolhost_api_v1_modules_proto_goTypes = []any{
-	(*Module)(nil),                // 0: spoolhost.api.v1.Module
-	(*AddModuleRequest)(nil),      // 1: spoolhost.api.v1.AddModuleRequest
-	(*AddModuleResponse)(nil),     // 2: spoolhost.api.v1.AddModuleResponse
-	(*ListModulesRequest)(nil),    // 3: spoolhost.api.v1.ListModulesRequest
-	(*ListModulesResponse)(nil),   // 4: spoolhost.api.v1.ListModulesResponse
-	(*GetModuleRequest)(nil),      // 5: spoolhost.api.v1.GetModuleRequest
-	(*GetModuleResponse)(nil),     // 6: spoolhost.api.v1.GetModuleResponse
-	(*RemoveModuleRequest)(nil),   // 7: spoolhost.api.v1.RemoveModuleRequest
-	(*RemoveModuleResponse)(nil),  // 8: spoolhost.api.v1.RemoveModuleResponse
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*ClusterModule)(nil),              // 0: spoolhost.api.v1.ClusterModule
+	(*PublishModuleRequest)(nil),       // 1: spoolhost.api.v1.PublishModuleRequest
+	(*PublishModuleResponse)(nil),      // 2: spoolhost.api.v1.PublishModuleResponse
+	(*ListClusterModulesRequest)(nil),  // 3: spoolhost.api.v1.ListClusterModulesRequest
+	(*ListClusterModulesResponse)(nil), // 4: spoolhost.api.v1.ListClusterModulesResponse
+	(*FetchModuleRequest)(nil),         // 5: spoolhost.api.v1.FetchModuleRequest
+	(*FetchModuleResponse)(nil),        // 6: spoolhost.api.v1.FetchModuleResponse
+	(*WithdrawModuleRequest)(nil),      // 7: spoolhost.api.v1.WithdrawModuleRequest
+	(*WithdrawModuleResponse)(nil),     // 8: spoolhost.api.v1.WithdrawModuleResponse
+	(*Module)(nil),                     // 9: spoolhost.api.v1.Module
+	(*AddModuleRequest)(nil),           // 10: spoolhost.api.v1.AddModuleRequest
+	(*AddModuleResponse)(nil),          // 11: spoolhost.api.v1.AddModuleResponse
+	(*ListModulesRequest)(nil),         // 12: spoolhost.api.v1.ListModulesRequest
+	(*ListModulesResponse)(nil),        // 13: spoolhost.api.v1.ListModulesResponse
+	(*GetModuleRequest)(nil),           // 14: spoolhost.api.v1.GetModuleRequest
+	(*GetModuleResponse)(nil),          // 15: spoolhost.api.v1.GetModuleResponse
+	(*RemoveModuleRequest)(nil),        // 16: spoolhost.api.v1.RemoveModuleRequest
+	(*RemoveModuleResponse)(nil),       // 17: spoolhost.api.v1.RemoveModuleResponse
+	(*timestamppb.Timestamp)(nil),      // 18: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_modules_proto_depIdxs = []int32{
-	9, // 0: spoolhost.api.v1.Module.added_at:type_name -> google.protobuf.Timestamp
-	0, // 1: spoolhost.api.v1.AddModuleResponse.module:type_name -> spoolhost.api.v1.Module
-	0, // 2: spoolhost.api.v1.ListModulesResponse.modules:type_name -> spoolhost.api.v1.Module
-	0, // 3: spoolhost.api.v1.GetModuleResponse.module:type_name -> spoolhost.api.v1.Module
-	1, // 4: spoolhost.api.v1.Modules.AddModule:input_type -> spoolhost.api.v1.AddModuleRequest
-	3, // 5: spoolhost.api.v1.Modules.ListModules:input_type -> spoolhost.api.v1.ListModulesRequest
-	5, // 6: spoolhost.api.v1.Modules.GetModule:input_type -> spoolhost.api.v1.GetModuleRequest
-	7, // 7: spoolhost.api.v1.Modules.RemoveModule:input_type -> spoolhost.api.v1.RemoveModuleRequest
-	2, // 8: spoolhost.api.v1.Modules.AddModule:output_type -> spoolhost.api.v1.AddModuleResponse
-	4, // 9: spoolhost.api.v1.Modules.ListModules:output_type -> spoolhost.api.v1.ListModulesResponse
-	6, // 10: spoolhost.api.v1.Modules.GetModule:output_type -> spoolhost.api.v1.GetModuleResponse
-	8, // 11: spoolhost.api.v1.Modules.RemoveModule:output_type -> spoolhost.api.v1.RemoveModuleResponse
-	8, // [8:12] is the sub-list for method output_type
-	4, // [4:8] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	18, // 0: spoolhost.api.v1.ClusterModule.published_at:type_name -> google.protobuf.Timestamp
+	0,  // 1: spoolhost.api.v1.PublishModuleResponse.module:type_name -> spoolhost.api.v1.ClusterModule
+	0,  // 2: spoolhost.api.v1.ListClusterModulesResponse.modules:type_name -> spoolhost.api.v1.ClusterModule
+	0,  // 3: spoolhost.api.v1.FetchModuleResponse.module:type_name -> spoolhost.api.v1.ClusterModule
+	18, // 4: spoolhost.api.v1.Module.added_at:type_name -> google.protobuf.Timestamp
+	9,  // 5: spoolhost.api.v1.AddModuleResponse.module:type_name -> spoolhost.api.v1.Module
+	9,  // 6: spoolhost.api.v1.ListModulesResponse.modules:type_name -> spoolhost.api.v1.Module
+	9,  // 7: spoolhost.api.v1.GetModuleResponse.module:type_name -> spoolhost.api.v1.Module
+	10, // 8: spoolhost.api.v1.Modules.AddModule:input_type -> spoolhost.api.v1.AddModuleRequest
+	12, // 9: spoolhost.api.v1.Modules.ListModules:input_type -> spoolhost.api.v1.ListModulesRequest
+	14, // 10: spoolhost.api.v1.Modules.GetModule:input_type -> spoolhost.api.v1.GetModuleRequest
+	16, // 11: spoolhost.api.v1.Modules.RemoveModule:input_type -> spoolhost.api.v1.RemoveModuleRequest
+	1,  // 12: spoolhost.api.v1.Modules.PublishModule:input_type -> spoolhost.api.v1.PublishModuleRequest
+	3,  // 13: spoolhost.api.v1.Modules.ListClusterModules:input_type -> spoolhost.api.v1.ListClusterModulesRequest
+	5,  // 14: spoolhost.api.v1.Modules.FetchModule:input_type -> spoolhost.api.v1.FetchModuleRequest
+	7,  // 15: spoolhost.api.v1.Modules.WithdrawModule:input_type -> spoolhost.api.v1.WithdrawModuleRequest
+	11, // 16: spoolhost.api.v1.Modules.AddModule:output_type -> spoolhost.api.v1.AddModuleResponse
+	13, // 17: spoolhost.api.v1.Modules.ListModules:output_type -> spoolhost.api.v1.ListModulesResponse
+	15, // 18: spoolhost.api.v1.Modules.GetModule:output_type -> spoolhost.api.v1.GetModuleResponse
+	17, // 19: spoolhost.api.v1.Modules.RemoveModule:output_type -> spoolhost.api.v1.RemoveModuleResponse
+	2,  // 20: spoolhost.api.v1.Modules.PublishModule:output_type -> spoolhost.api.v1.PublishModuleResponse
+	4,  // 21: spoolhost.api.v1.Modules.ListClusterModules:output_type -> spoolhost.api.v1.ListClusterModulesResponse
+	6,  // 22: spoolhost.api.v1.Modules.FetchModule:output_type -> spoolhost.api.v1.FetchModuleResponse
+	8,  // 23: spoolhost.api.v1.Modules.WithdrawModule:output_type -> spoolhost.api.v1.WithdrawModuleResponse
+	16, // [16:24] is the sub-list for method output_type
+	8,  // [8:16] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_modules_proto_init() }
@@ -600,7 +1159,7 @@ func file_spoolhost_api_v1_modules_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_modules_proto_rawDesc), len(file_spoolhost_api_v1_modules_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

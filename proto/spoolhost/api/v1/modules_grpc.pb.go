@@ -19,10 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Modules_AddModule_FullMethodName    = "/spoolhost.api.v1.Modules/AddModule"
-	Modules_ListModules_FullMethodName  = "/spoolhost.api.v1.Modules/ListModules"
-	Modules_GetModule_FullMethodName    = "/spoolhost.api.v1.Modules/GetModule"
-	Modules_RemoveModule_FullMethodName = "/spoolhost.api.v1.Modules/RemoveModule"
+	Modules_AddModule_FullMethodName          = "/spoolhost.api.v1.Modules/AddModule"
+	Modules_ListModules_FullMethodName        = "/spoolhost.api.v1.Modules/ListModules"
+	Modules_GetModule_FullMethodName          = "/spoolhost.api.v1.Modules/GetModule"
+	Modules_RemoveModule_FullMethodName       = "/spoolhost.api.v1.Modules/RemoveModule"
+	Modules_PublishModule_FullMethodName      = "/spoolhost.api.v1.Modules/PublishModule"
+	Modules_ListClusterModules_FullMethodName = "/spoolhost.api.v1.Modules/ListClusterModules"
+	Modules_FetchModule_FullMethodName        = "/spoolhost.api.v1.Modules/FetchModule"
+	Modules_WithdrawModule_FullMethodName     = "/spoolhost.api.v1.Modules/WithdrawModule"
 )
 
 // ModulesClient is the client API for Modules service.
@@ -42,6 +46,21 @@ type ModulesClient interface {
 	// RemoveModule uninstalls one; dialogues that run in it go on. Administrators. Errors: ERROR_MOD_NOT_FOUND
 	// (126), ERROR_NOT_SUPPORTED (50) for a module that comes with the host.
 	RemoveModule(ctx context.Context, in *RemoveModuleRequest, opts ...grpc.CallOption) (*RemoveModuleResponse, error)
+	// PublishModule stores the executable of a module that is installed on this node in the cluster, with its
+	// arguments and settings, in the place of one of that kind and name. Administrators. Errors:
+	// ERROR_MOD_NOT_FOUND (126), ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_NOT_SUPPORTED (50) for a module that
+	// comes with the host or on a host without a cluster.
+	PublishModule(ctx context.Context, in *PublishModuleRequest, opts ...grpc.CallOption) (*PublishModuleResponse, error)
+	// ListClusterModules gives what is stored in the cluster, and how it stands on this node. Anyone. Idempotent.
+	ListClusterModules(ctx context.Context, in *ListClusterModulesRequest, opts ...grpc.CallOption) (*ListClusterModulesResponse, error)
+	// FetchModule installs a module of the cluster on this node, whatever the node's configuration says, also in
+	// the place of another file. Administrators. Idempotent. Errors: NOT_FOUND family for one that the cluster
+	// does not have, CORRUPT family for content that has not its digest, ERROR_BAD_EXE_FORMAT (193) for one of
+	// another platform.
+	FetchModule(ctx context.Context, in *FetchModuleRequest, opts ...grpc.CallOption) (*FetchModuleResponse, error)
+	// WithdrawModule removes a module from the cluster; nodes that have it keep it. Administrators. Errors:
+	// NOT_FOUND family.
+	WithdrawModule(ctx context.Context, in *WithdrawModuleRequest, opts ...grpc.CallOption) (*WithdrawModuleResponse, error)
 }
 
 type modulesClient struct {
@@ -92,6 +111,46 @@ func (c *modulesClient) RemoveModule(ctx context.Context, in *RemoveModuleReques
 	return out, nil
 }
 
+func (c *modulesClient) PublishModule(ctx context.Context, in *PublishModuleRequest, opts ...grpc.CallOption) (*PublishModuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PublishModuleResponse)
+	err := c.cc.Invoke(ctx, Modules_PublishModule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modulesClient) ListClusterModules(ctx context.Context, in *ListClusterModulesRequest, opts ...grpc.CallOption) (*ListClusterModulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListClusterModulesResponse)
+	err := c.cc.Invoke(ctx, Modules_ListClusterModules_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modulesClient) FetchModule(ctx context.Context, in *FetchModuleRequest, opts ...grpc.CallOption) (*FetchModuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FetchModuleResponse)
+	err := c.cc.Invoke(ctx, Modules_FetchModule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modulesClient) WithdrawModule(ctx context.Context, in *WithdrawModuleRequest, opts ...grpc.CallOption) (*WithdrawModuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WithdrawModuleResponse)
+	err := c.cc.Invoke(ctx, Modules_WithdrawModule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ModulesServer is the server API for Modules service.
 // All implementations must embed UnimplementedModulesServer
 // for forward compatibility.
@@ -109,6 +168,21 @@ type ModulesServer interface {
 	// RemoveModule uninstalls one; dialogues that run in it go on. Administrators. Errors: ERROR_MOD_NOT_FOUND
 	// (126), ERROR_NOT_SUPPORTED (50) for a module that comes with the host.
 	RemoveModule(context.Context, *RemoveModuleRequest) (*RemoveModuleResponse, error)
+	// PublishModule stores the executable of a module that is installed on this node in the cluster, with its
+	// arguments and settings, in the place of one of that kind and name. Administrators. Errors:
+	// ERROR_MOD_NOT_FOUND (126), ERROR_UNKNOWN_PRINT_MONITOR (3000), ERROR_NOT_SUPPORTED (50) for a module that
+	// comes with the host or on a host without a cluster.
+	PublishModule(context.Context, *PublishModuleRequest) (*PublishModuleResponse, error)
+	// ListClusterModules gives what is stored in the cluster, and how it stands on this node. Anyone. Idempotent.
+	ListClusterModules(context.Context, *ListClusterModulesRequest) (*ListClusterModulesResponse, error)
+	// FetchModule installs a module of the cluster on this node, whatever the node's configuration says, also in
+	// the place of another file. Administrators. Idempotent. Errors: NOT_FOUND family for one that the cluster
+	// does not have, CORRUPT family for content that has not its digest, ERROR_BAD_EXE_FORMAT (193) for one of
+	// another platform.
+	FetchModule(context.Context, *FetchModuleRequest) (*FetchModuleResponse, error)
+	// WithdrawModule removes a module from the cluster; nodes that have it keep it. Administrators. Errors:
+	// NOT_FOUND family.
+	WithdrawModule(context.Context, *WithdrawModuleRequest) (*WithdrawModuleResponse, error)
 	mustEmbedUnimplementedModulesServer()
 }
 
@@ -130,6 +204,18 @@ func (UnimplementedModulesServer) GetModule(context.Context, *GetModuleRequest) 
 }
 func (UnimplementedModulesServer) RemoveModule(context.Context, *RemoveModuleRequest) (*RemoveModuleResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method RemoveModule not implemented")
+}
+func (UnimplementedModulesServer) PublishModule(context.Context, *PublishModuleRequest) (*PublishModuleResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PublishModule not implemented")
+}
+func (UnimplementedModulesServer) ListClusterModules(context.Context, *ListClusterModulesRequest) (*ListClusterModulesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListClusterModules not implemented")
+}
+func (UnimplementedModulesServer) FetchModule(context.Context, *FetchModuleRequest) (*FetchModuleResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method FetchModule not implemented")
+}
+func (UnimplementedModulesServer) WithdrawModule(context.Context, *WithdrawModuleRequest) (*WithdrawModuleResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method WithdrawModule not implemented")
 }
 func (UnimplementedModulesServer) mustEmbedUnimplementedModulesServer() {}
 func (UnimplementedModulesServer) testEmbeddedByValue()                 {}
@@ -224,6 +310,78 @@ func _Modules_RemoveModule_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Modules_PublishModule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PublishModuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModulesServer).PublishModule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Modules_PublishModule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModulesServer).PublishModule(ctx, req.(*PublishModuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Modules_ListClusterModules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListClusterModulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModulesServer).ListClusterModules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Modules_ListClusterModules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModulesServer).ListClusterModules(ctx, req.(*ListClusterModulesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Modules_FetchModule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FetchModuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModulesServer).FetchModule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Modules_FetchModule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModulesServer).FetchModule(ctx, req.(*FetchModuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Modules_WithdrawModule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WithdrawModuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModulesServer).WithdrawModule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Modules_WithdrawModule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModulesServer).WithdrawModule(ctx, req.(*WithdrawModuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Modules_ServiceDesc is the grpc.ServiceDesc for Modules service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -246,6 +404,22 @@ var Modules_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveModule",
 			Handler:    _Modules_RemoveModule_Handler,
+		},
+		{
+			MethodName: "PublishModule",
+			Handler:    _Modules_PublishModule_Handler,
+		},
+		{
+			MethodName: "ListClusterModules",
+			Handler:    _Modules_ListClusterModules_Handler,
+		},
+		{
+			MethodName: "FetchModule",
+			Handler:    _Modules_FetchModule_Handler,
+		},
+		{
+			MethodName: "WithdrawModule",
+			Handler:    _Modules_WithdrawModule_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

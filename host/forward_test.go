@@ -400,7 +400,10 @@ func TestJobsOfADeletedConnection(t *testing.T) {
 	q := newQueues(t)
 	q.stall()
 	id := q.print(page(1 << 10))
-	await(t, "the job to be away", func() bool { return len(q.client.connections.Away()) == 1 })
+	await(t, "the job to be away and its attempt to have ended", func() bool {
+		r, err := q.near().GetJob(t.Context(), &apiv1.GetJobRequest{Id: id})
+		return err == nil && r.GetJob().GetState() == "printed" && len(q.client.connections.Away()) == 1
+	})
 	if _, err := q.client.connections.Delete(t.Context(), q.name(), nil); err != nil {
 		t.Fatal(err)
 	}

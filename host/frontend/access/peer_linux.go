@@ -2,7 +2,8 @@ package access
 
 import (
 	"bufio"
-	"encoding/hex"
+	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -73,12 +74,18 @@ func loopbackUID(c *net.TCPConn) (int64, error) {
 const established = "01"
 
 // findSocket reads a table of proc_net_tcp(5): sl local remote st queues tr retr uid ...
+// Thousands of its lines may be of others: those are looked at, and not taken apart.
 func findSocket(r io.Reader, local, remote netip.AddrPort) (uid int64, found bool) {
+	ends := []byte(" " + inTable(local, false) + " " + inTable(remote, false) + " ")
+	ends6 := []byte(" " + inTable(local, true) + " " + inTable(remote, true) + " ")
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < 8 || !sameAddr(f[1], local) || !sameAddr(f[2], remote) {
+		if !bytes.Contains(lines.Bytes(), ends) && !bytes.Contains(lines.Bytes(), ends6) {
 			continue
+		}
+		f := strings.Fields(lines.Text())
+		if len(f) < 8 {
+			return 0, false
 		}
 		uid, err := strconv.ParseInt(f[7], 10, 32)
 		return uid, err == nil && uid >= 0 && f[3] == established
@@ -86,24 +93,16 @@ func findSocket(r io.Reader, local, remote netip.AddrPort) (uid int64, found boo
 	return 0, false
 }
 
-// sameAddr compares with the table's form: 32-bit words in the machine's byte order, in
-// hexadecimal, a colon, and the port.
-func sameAddr(text string, want netip.AddrPort) bool {
-	addr, port, ok := strings.Cut(text, ":")
-	if !ok {
-		return false
-	}
-	p, err := strconv.ParseUint(port, 16, 16)
-	if err != nil || uint16(p) != want.Port() {
-		return false
-	}
-	b, err := hex.DecodeString(addr)
-	if err != nil || len(b)%4 != 0 {
-		return false
+// inTable gives an address as the table has it: 32-bit words in the machine's byte order, in
+// hexadecimal, a colon, and the port. The table of IPv6 has those of IPv4 too.
+func inTable(addr netip.AddrPort, v6 bool) string {
+	ip := addr.Addr().Unmap()
+	b := ip.AsSlice()
+	if all := ip.As16(); v6 {
+		b = all[:]
 	}
 	for i := 0; i < len(b); i += 4 {
-		slices.Reverse(b[i : i+4]) // the table is in little-endian words
+		slices.Reverse(b[i : i+4])
 	}
-	ip, ok := netip.AddrFromSlice(b)
-	return ok && ip.Unmap() == want.Addr().Unmap()
+	return fmt.Sprintf("%X:%04X", b, addr.Port())
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/portmon"
 	"github.com/spoolhost/spoolhost/host/registry"
+	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/host/supervisor"
@@ -137,8 +138,11 @@ func (b *bench) assemble() {
 	b.must(err)
 	queue, _, err := job.Open(b.Context(), db, spooler.NodeName, time.Now)
 	b.must(err)
+	files, err := share.Open(filepath.Join(b.dir, "print$"), share.Node, db, time.Now)
+	b.must(err)
+	b.Cleanup(func() { _ = files.Close() })
 	b.spooler, err = spooler.New(b.Context(), spooler.Config{
-		Name: spooler.NodeName, Local: true, Catalog: b.catalog, Registry: registry.New(db, registry.Options{}), Queue: queue,
+		Name: spooler.NodeName, Local: true, Share: files, Catalog: b.catalog, Registry: registry.New(db, registry.Options{}), Queue: queue,
 		Documents: docs, Events: b.events, Logger: hclog.NewNullLogger(), Limits: limits,
 		Retention: job.Retention{Age: time.Hour, Count: 10_000}, Now: time.Now,
 	})

@@ -5,6 +5,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -56,6 +57,8 @@ type Config struct {
 	Engine *ClusterEngine
 	// Secure identifies those who call by listeners that Secure has marked.
 	Secure *access.Secure
+
+	readers *readers // a test's own
 }
 
 // Server is the API.
@@ -80,7 +83,9 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 		// A client that vanished without a word must not keep its submission open for ever.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.ReadBufferSize(256<<10),
+		// A thousand clients may be connected that say little.
+		grpc.ReadBufferSize(32<<10),
+		grpc.SharedWriteBuffer(true),
 	)
 	cluster := &spoolersServer{Server: s}
 	apiv1.RegisterSpoolersServer(s.grpc, cluster)
@@ -95,7 +100,7 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	apiv1.RegisterJobsServer(s.grpc, &jobsServer{Server: s})
 	apiv1.RegisterPrinterDataServer(s.grpc, &printerDataServer{Server: s})
 	apiv1.RegisterDriversServer(s.grpc, &driversServer{Server: s})
-	apiv1.RegisterShareServer(s.grpc, &shareServer{Server: s})
+	apiv1.RegisterShareServer(s.grpc, &shareServer{Server: s, readers: cmp.Or(cfg.readers, newReaders(readersAtOnce, readersTurn, readersPatience))})
 	apiv1.RegisterRegistryServer(s.grpc, &registryServer{Server: s})
 	apiv1.RegisterModulesServer(s.grpc, &modulesServer{Server: s})
 	apiv1.RegisterDialoguesServer(s.grpc, &dialoguesServer{Server: s, open: openDialogues()})

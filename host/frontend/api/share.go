@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 
@@ -20,7 +19,7 @@ import (
 type shareServer struct {
 	apiv1.UnimplementedShareServer
 	*Server
-	readers atomic.Int64 // streams of files that are under way
+	readers *readers
 }
 
 // share gives PRINT$ of a spooler.
@@ -74,33 +73,32 @@ func (s *shareServer) ReadFile(r *apiv1.ReadFileRequest, stream grpc.ServerStrea
 	if err != nil {
 		return err
 	}
+	reader, err := s.readers.enter(stream.Context())
+	if err != nil {
+		return err
+	}
+	sending := false
+	defer func() { reader.leave(sending) }()
 	content, f, err := sh.Open(stream.Context(), r.GetPath(), r.GetDigest())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = content.Close() }()
-	length := f.Size - r.GetOffset()
-	if r.GetOffset() < 0 || r.GetLength() < 0 || length < 0 {
-		return spoolerr.New(spoolerr.Invalid, 0, "file %s has %d bytes; there is nothing at %d", spool.Quote(f.Path), f.Size, r.GetOffset())
+	part, err := section(content, f, r)
+	if err != nil {
+		return err
 	}
-	if r.GetLength() > 0 {
-		length = min(length, r.GetLength())
-	}
-	part := io.NewSectionReader(content, r.GetOffset(), length)
 	resp := &apiv1.ReadFileResponse{File: fileToProto(f)}
-	defer s.readers.Add(-1)
-	s.readers.Add(1)
-	var buffer []byte
-	for first := true; first || length > 0; first = false {
-		if chunk := s.chunk(); len(buffer) != chunk {
-			buffer = make([]byte, chunk)
+	for first, left := true, part.Size(); first || left > 0; first = false {
+		if err := reader.turn(stream.Context()); err != nil {
+			return err
 		}
-		n, err := io.ReadFull(part, buffer[:min(int64(len(buffer)), length)])
-		if err != nil && length > 0 {
+		resp.Data = reader.next(left)
+		if _, err := io.ReadFull(part, resp.Data); err != nil {
 			return spoolerr.As(err, spoolerr.Corrupt, "file %s cannot be read to its end", spool.Quote(f.Path))
 		}
-		resp.Data, length = buffer[:n], length-int64(n)
-		if err := stream.Send(resp); err != nil {
+		left -= int64(len(resp.Data))
+		if sending, err = reader.send(func() error { return stream.Send(resp) }); err != nil {
 			return err
 		}
 		resp = &apiv1.ReadFileResponse{}
@@ -108,14 +106,16 @@ func (s *shareServer) ReadFile(r *apiv1.ReadFileRequest, stream grpc.ServerStrea
 	return nil
 }
 
-// chunk is how much of a file one message has, in bytes: less when many clients read, so
-// that what is under way to all of them stays bounded.
-func (s *shareServer) chunk() int {
-	const few, large, small = 32, 512 << 10, 16 << 10
-	if s.readers.Load() > few {
-		return small
+// section gives the part of a file that a client asks for; a length of 0 is all the rest.
+func section(content io.ReaderAt, f share.File, r *apiv1.ReadFileRequest) (*io.SectionReader, error) {
+	from, length := r.GetOffset(), r.GetLength()
+	if from < 0 || length < 0 || from > f.Size {
+		return nil, spoolerr.New(spoolerr.Invalid, 0, "file %s has %d bytes; there is nothing at %d", spool.Quote(f.Path), f.Size, from)
 	}
-	return large
+	if rest := f.Size - from; length == 0 || length > rest {
+		length = rest
+	}
+	return io.NewSectionReader(content, from, length), nil
 }
 
 func (s *shareServer) ListFiles(ctx context.Context, r *apiv1.ListFilesRequest) (*apiv1.ListFilesResponse, error) {

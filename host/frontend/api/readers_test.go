@@ -89,7 +89,8 @@ func (l *library) rest(stream grpc.ServerStreamingClient[apiv1.ReadFileResponse]
 // TestReadersTakeTurns: clients that take nothing hold up nobody, and are cut off; many more
 // than have room at once get what they ask for.
 func TestReadersTakeTurns(t *testing.T) {
-	l := newLibrary(t, newReaders(2, 50*time.Millisecond, 500*time.Millisecond))
+	shelf := newReaders(2, 50*time.Millisecond, 500*time.Millisecond)
+	l := newLibrary(t, shelf)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	var idle []grpc.ServerStreamingClient[apiv1.ReadFileResponse]
@@ -109,6 +110,7 @@ func TestReadersTakeTurns(t *testing.T) {
 		})
 	}
 	all.Wait()
+	l.until("the idle ones are cut off", func() bool { return shelf.all.Load() == 0 })
 	for i, stream := range idle {
 		if got, err := l.rest(stream, nil); spoolerr.KindOf(err) != spoolerr.TimedOut {
 			t.Errorf("idle client %d: %d bytes, %v", i, len(got), err)

@@ -3,6 +3,11 @@ package job
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spoolhost/spoolhost/host/store"
+	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 // Forward is a job of another host that a document has become.
@@ -48,4 +53,47 @@ func (q *Queue) SetForwarded(ctx context.Context, id uint64, to Forward) (*Job, 
 // Away says that documents of the job are on another host that has not ended with them.
 func (j *Job) Away() bool {
 	return slices.ContainsFunc(j.Forwarded, func(f Forward) bool { return !f.Over })
+}
+
+// follow keeps the record of the jobs that are away.
+func (k keys) follow(tx store.Tx, old, next *Job) error {
+	was := old != nil && old.Away()
+	switch is := next.Away(); {
+	case is && !was:
+		return tx.Put(k.away(next.ID), []byte{1})
+	case was && !is:
+		return tx.Delete(k.away(next.ID))
+	}
+	return nil
+}
+
+// Away gives the jobs that are away, finished here or not, in order of id. It reads those
+// and no others, however long the history is.
+func (q *Queue) Away(ctx context.Context) (list []*Job, err error) {
+	const page = 256
+	prefix := q.keys.aways()
+	for after := ""; ; {
+		items, err := q.page(ctx, prefix, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			id, err := strconv.ParseUint(strings.TrimPrefix(item.Key, prefix), 16, 64)
+			if err != nil {
+				continue // damaged, and of no job
+			}
+			j, err := q.Get(ctx, id)
+			if kind := spoolerr.KindOf(err); kind == spoolerr.NotFound || kind == spoolerr.Corrupt {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, j)
+		}
+		if len(items) < page {
+			return list, nil
+		}
+		after = items[len(items)-1].Key
+	}
 }

@@ -75,7 +75,13 @@ func (q *Queue) drop(tx store.Tx, endedKey string) (documents []string, err erro
 		return nil, nil
 	}
 	if data, err := tx.Get(q.keys.done(id)); err == nil {
-		if j, err := decode(endedKey, data); err == nil && !j.DocumentGone {
+		j, err := decode(endedKey, data)
+		if err == nil && j.Away() {
+			if err := tx.Delete(q.keys.away(id)); err != nil {
+				return nil, err
+			}
+		}
+		if err == nil && !j.DocumentGone {
 			for _, p := range j.Parts() {
 				documents = append(documents, p.ID)
 			}

@@ -21,6 +21,7 @@ import (
 //	active/ID     jobs that are not finished, read at start
 //	done/ID       finished jobs, never read at start
 //	ended/TIME/ID finished jobs in order of their end, for expiry
+//	away/ID       jobs with documents on other hosts that have not ended with them
 //	document/DOC  the job that a document on disk belongs to
 //	submission/KEY  the job that a submission with this key made
 //	submitted/TIME/KEY  those in order of their time, for expiry
@@ -37,6 +38,8 @@ func (k keys) active(id uint64) string   { return k.actives() + hex(id) }
 func (k keys) dones() string             { return k.prefix + "done/" }
 func (k keys) done(id uint64) string     { return k.dones() + hex(id) }
 func (k keys) endeds() string            { return k.prefix + "ended/" }
+func (k keys) aways() string             { return k.prefix + "away/" }
+func (k keys) away(id uint64) string     { return k.aways() + hex(id) }
 func (k keys) document(id string) string { return k.prefix + "document/" + id }
 
 func (k keys) submission(key string) string {
@@ -127,7 +130,7 @@ func (k keys) save(tx store.Tx, old, next *Job) error {
 	if err != nil {
 		return err
 	}
-	return k.own(tx, old, next)
+	return errors.Join(k.follow(tx, old, next), k.own(tx, old, next))
 }
 
 // own keeps the record of which job a document belongs to.

@@ -2,6 +2,7 @@ package job
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,4 +62,43 @@ func TestARestartOfAFinishedJobIsCounted(t *testing.T) {
 	if _, err := b.Restart(t.Context(), id); !errors.Is(err, spoolerr.Precondition) {
 		t.Errorf("its document is gone: %v", err)
 	}
+}
+
+// The jobs on other hosts are found after a restart without a look at the others, and forgotten
+// with their end there or their records here.
+func TestAway(t *testing.T) {
+	b := newQueue(t)
+	for range 300 {
+		b.accept(Job{})
+	}
+	away := func(want ...uint64) {
+		t.Helper()
+		b.reopen()
+		list, err := b.Away(t.Context())
+		var ids []uint64
+		for _, j := range list {
+			ids = append(ids, j.ID)
+		}
+		if err != nil || !slices.Equal(ids, want) {
+			t.Errorf("away are %v, %v; want %v", ids, err, want)
+		}
+	}
+	stands := func(id uint64, over bool) {
+		t.Helper()
+		if _, err := b.SetForwarded(t.Context(), id, Forward{Printer: "p", Key: "k", ID: 7, Over: over}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away()
+	for _, id := range []uint64{7, 150, 299} {
+		stands(id, false)
+	}
+	b.finish(150, false)
+	away(7, 150, 299)
+	stands(7, true)
+	away(150, 299)
+	if n, _, err := b.Expire(t.Context(), Retention{}); n != 1 || err != nil {
+		t.Errorf("%d expired, %v", n, err)
+	}
+	away(299)
 }

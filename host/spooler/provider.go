@@ -2,7 +2,6 @@ package spooler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -199,35 +198,22 @@ func (s *Spooler) Forwarded(ctx context.Context, id uint64, to job.Forward) erro
 // Stands records how a forwarded document stands on the other host.
 func (s *Spooler) Stands(ctx context.Context, id uint64, f job.Forward) error {
 	j, err := s.cfg.Queue.SetForwarded(ctx, id, f)
-	if err == nil && f.State.Final() {
-		severity := eventlog.Info
-		if f.State == job.Failed {
+	if err == nil && f.Over {
+		severity, state := eventlog.Info, string(f.State)
+		if f.State != job.Printed && f.State != job.Cancelled {
 			severity = eventlog.Warning
 		}
+		if !f.State.Final() {
+			state = "followed no more"
+		}
 		s.jobEvent(eventlog.JobForwardEnded, severity, j,
-			strings.TrimSuffix(fmt.Sprintf("%s at %s, where it is job %d: %s", f.State, f.Printer, f.ID, f.Reason), ": "), f.Printer)
+			strings.TrimSuffix(fmt.Sprintf("%s at %s, where it is job %d: %s", state, f.Printer, f.ID, f.Reason), ": "), f.Printer)
 	}
 	return err
 }
 
 // Away gives the jobs with documents on other hosts.
-func (s *Spooler) Away(ctx context.Context) (list []*job.Job, err error) {
-	for _, j := range s.cfg.Queue.Active("") {
-		if j.Away() {
-			list = append(list, j)
-		}
-	}
-	for j, err := range s.cfg.Queue.Finished(ctx, 0) {
-		switch {
-		case errors.Is(err, spoolerr.Corrupt):
-		case err != nil:
-			return nil, err
-		case j.Away():
-			list = append(list, j)
-		}
-	}
-	return list, nil
-}
+func (s *Spooler) Away(ctx context.Context) ([]*job.Job, error) { return s.cfg.Queue.Away(ctx) }
 
 // Job gives a job.
 func (s *Spooler) Job(ctx context.Context, id uint64) (*job.Job, error) {

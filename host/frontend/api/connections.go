@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -267,18 +268,25 @@ func (s *jobsServer) follow(ctx context.Context, sp *spooler.Spooler, j *job.Job
 	defer t.Stop()
 	before := ""
 	for {
-		p := s.ask(ctx, jobToProto(sp, j))
-		open, now := false, ""
+		now, err := sp.Queue().Get(ctx, j.ID) // what is recorded of it meanwhile, also of another document
+		switch {
+		case err == nil:
+			j = now
+		case spoolerr.KindOf(err) != spoolerr.NotFound: // its record may expire here before it ends there
+			return err
+		}
+		p := s.ask(ctx, jobToProto(sp, s.heard(j)))
+		open, stands := false, fmt.Sprint(j.State)
 		for _, f := range p.GetForwarded() {
 			open = open || !f.GetOver()
-			now += f.GetJob().GetState() + "," + f.GetJob().GetReason() + "," + f.GetProblem() + ";"
+			stands += ";" + f.GetJob().GetState() + "," + f.GetJob().GetReason() + "," + f.GetProblem()
 		}
-		if now != before {
+		if stands != before {
 			if err := send(p); err != nil {
 				return err
 			}
 		}
-		before = now
+		before = stands
 		if !open {
 			return nil
 		}

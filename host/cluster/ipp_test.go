@@ -4,18 +4,29 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/OpenPrinting/goipp"
 
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp/attr"
+	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/job"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
 
 // byIPP asks a node for the printer Office of the cluster spooler.
 func (h *hosts) byIPP(through *node, op goipp.Op, document string, more ...goipp.Attribute) *goipp.Message {
+	h.Helper()
+	return h.ask(through, op, strings.NewReader(document), nil, more...)
+}
+
+// ask is byIPP with groups of subscription attributes, and a document that comes bit by bit.
+func (h *hosts) ask(through *node, op goipp.Op, document io.Reader, wanted goipp.Groups, more ...goipp.Attribute) *goipp.Message {
 	h.Helper()
 	addr := through.host.IPPAddrs()[0]
 	m := goipp.NewRequest(goipp.DefaultVersion, op, 7)
@@ -23,9 +34,12 @@ func (h *hosts) byIPP(through *node, op goipp.Op, document string, more ...goipp
 		attr.Charset("attributes-charset", "utf-8"), attr.Language("attributes-natural-language", "en"),
 		attr.URI("printer-uri", "ipp://"+addr+"/spoolers/ntprint/printers/Office"), attr.Name("requesting-user-name", "ann"),
 	}, more...)
+	if wanted != nil {
+		m.Groups = append(goipp.Groups{{Tag: goipp.TagOperationGroup, Attrs: m.Operation}}, wanted...)
+	}
 	head, err := m.EncodeBytes()
 	h.ok(err)
-	request, err := http.NewRequestWithContext(h.Context(), http.MethodPost, "http://"+addr+"/", io.MultiReader(bytes.NewReader(head), strings.NewReader(document)))
+	request, err := http.NewRequestWithContext(h.Context(), http.MethodPost, "http://"+addr+"/", io.MultiReader(bytes.NewReader(head), document))
 	h.ok(err)
 	request.Header.Set("Content-Type", goipp.ContentType)
 	request.Close = true
@@ -131,5 +145,87 @@ func TestNobodyOwnsByIPP(t *testing.T) {
 	}
 	_, err := h.nodes[0].ResumeNode(t.Context(), &apiv1.ResumeNodeRequest{Name: "n1"})
 	h.ok(err)
+	h.printed(h.nodes[0], id)
+}
+
+// TestEventsThroughAnotherNode: a client that asks a node which does not own the spooler has
+// its subscriptions there, also one that came with a job, and gets their events.
+func TestEventsThroughAnotherNode(t *testing.T) {
+	t.Parallel()
+	h := bootHosts(t, 2, ipped)
+	h.create("n2")
+	_, to := h.sink()
+	h.printer(h.nodes[0], "Office", to)
+	other := h.nodes[0]
+	wanted := goipp.Groups{{Tag: goipp.TagSubscriptionGroup, Attrs: goipp.Attributes{
+		attr.Keyword("notify-events", "job-completed"), attr.Keyword("notify-pull-method", "ippget"),
+	}}}
+	subscribed := func(op goipp.Op, document string) (int, *goipp.Message) {
+		t.Helper()
+		answer := h.ask(other, op, strings.NewReader(document), wanted)
+		id, has, err := attr.ReadInt(answer.Subscription, "notify-subscription-id")
+		if goipp.Status(answer.Code) != goipp.StatusOk || !has || err != nil {
+			t.Fatalf("%s: %s, %v", op, goipp.Status(answer.Code), answer.Groups)
+		}
+		return id, answer
+	}
+	printers, _ := subscribed(goipp.OpCreatePrinterSubscriptions, "")
+	withJob, answer := subscribed(goipp.OpPrintJob, "one")
+	h.printed(other, h.jobOf(answer))
+	if printers == withJob { // made on different nodes, which count each by itself
+		t.Errorf("two subscriptions have the number %d", printers)
+	}
+	for _, id := range []int{printers, withJob} {
+		h.until("the event of subscription "+strconv.Itoa(id), func() bool {
+			told := h.done(other, goipp.OpGetNotifications, "", attr.Int("notify-subscription-ids", id))
+			for _, g := range told.Groups {
+				if event, _, _ := attr.ReadText(g.Attrs, "notify-subscribed-event"); g.Tag == goipp.TagEventNotificationGroup && event == "job-completed" {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	h.done(other, goipp.OpRenewSubscription, "", attr.Int("notify-subscription-id", printers))
+	h.done(other, goipp.OpCancelSubscription, "", attr.Int("notify-subscription-id", printers))
+	if got := goipp.Status(h.byIPP(other, goipp.OpGetNotifications, "", attr.Int("notify-subscription-ids", printers)).Code); got != goipp.StatusErrorNotFound {
+		t.Errorf("a cancelled subscription: %s", got)
+	}
+}
+
+// TestSlowDocumentThroughAnotherNode: the owner knows that a document is still being sent to
+// another node, and does not take its submitter for gone.
+func TestSlowDocumentThroughAnotherNode(t *testing.T) {
+	t.Parallel()
+	clock := hosttest.NewClock(time.Now())
+	h := bootHosts(t, 2, func(n int, c *host.Config) {
+		ipped(n, c)
+		c.Now = clock.Now
+	})
+	h.create("n2")
+	_, to := h.sink()
+	h.printer(h.nodes[0], "Office", to)
+	id := h.jobOf(h.done(h.nodes[0], goipp.OpCreateJob, ""))
+	owner, ok := h.nodes[1].host.Cluster().Instances()[0].(interface{ Queue() *job.Queue })
+	if !ok {
+		t.Fatal("the owner's jobs cannot be seen")
+	}
+	document, sender := io.Pipe()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		h.ask(h.nodes[0], goipp.OpSendDocument, document, nil, attr.Int("job-id", int(id)), attr.Bool("last-document", true))
+	})
+	for range 3 {
+		clock.Forward(time.Minute)
+		now := clock.Now()
+		h.until("the owner has heard of the submitter", func() bool {
+			_, err := sender.Write(make([]byte, 4096))
+			h.ok(err)
+			j, err := owner.Queue().Get(t.Context(), id)
+			return err == nil && !j.Touched.Before(now)
+		})
+	}
+	h.ok(sender.Close())
+	sending.Wait()
 	h.printed(h.nodes[0], id)
 }

@@ -195,7 +195,13 @@ func TestPublishRefused(t *testing.T) {
 // events gives the texts of a node's events of one sort.
 func (h *hosts) events(n *node, id eventlog.ID) (texts []string) {
 	h.Helper()
-	stream, err := n.ListEvents(h.Context(), &apiv1.ListEventsRequest{Ids: []uint32{uint32(id)}})
+	return h.eventsOf(n, "", id)
+}
+
+// eventsOf gives those of one spooler.
+func (h *hosts) eventsOf(n *node, of string, id eventlog.ID) (texts []string) {
+	h.Helper()
+	stream, err := n.ListEvents(h.Context(), &apiv1.ListEventsRequest{Spooler: of, Ids: []uint32{uint32(id)}})
 	h.ok(err)
 	for r, err := stream.Recv(); err == nil; r, err = stream.Recv() {
 		for _, e := range r.GetEvents() {
@@ -203,4 +209,29 @@ func (h *hosts) events(n *node, id eventlog.ID) (texts []string) {
 		}
 	}
 	return texts
+}
+
+// TestWhyThroughAnotherNode: any node tells what is wrong with a spooler, when it is tried
+// again, and what has happened to it.
+func TestWhyThroughAnotherNode(t *testing.T) {
+	t.Parallel()
+	h := bootHosts(t, 2, nil)
+	h.create("n2")
+	flag := filepath.Join(h.dir, "fail")
+	h.printer(h.nodes[0], "Office", map[string]string{"fail": "enum", "while": flag})
+	h.ok(os.WriteFile(flag, nil, 0o600))
+	_, err := apiv1.NewMonitorsClient(h.nodes[1].conn).RestartMonitor(t.Context(), &apiv1.RestartMonitorRequest{Name: monitorName, Spooler: spoolerName})
+	h.ok(err)
+	h.until("it is said when the monitor is started again", func() bool {
+		why, err := h.nodes[0].Explain(t.Context(), &apiv1.ExplainRequest{Spooler: spoolerName, Kind: "spooler", Name: spoolerName})
+		h.ok(err)
+		advice := strings.Join(why.GetAdvice(), "\n")
+		return strings.Contains(advice, "is started again at ") && strings.Contains(advice, `printer "Office" is missing`)
+	})
+	if e := h.events(h.nodes[0], eventlog.MonitorInitializeFailed); len(e) > 0 {
+		t.Errorf("events of n1 itself: %q", e)
+	}
+	if e := h.eventsOf(h.nodes[0], spoolerName, eventlog.MonitorInitializeFailed); len(e) == 0 {
+		t.Error("n1 does not tell of the spooler's events")
+	}
 }

@@ -52,6 +52,9 @@ func (s *Spooler) AddDocument(ctx context.Context, id uint64, info DocumentInfo,
 	}
 	s.receive(id, 1)
 	defer s.receive(id, -1)
+	if s.intake { // the owner, on another node, does not count it
+		body = &heard{Reader: body, last: s.cfg.Now(), now: s.cfg.Now, touch: func() { _, _ = s.cfg.Queue.Touch(ctx, id) }}
+	}
 	early := s.receiveLast(j, last)
 	part, err := s.store(ctx, j.Printer, info, body, early)
 	if early.began() {
@@ -76,6 +79,26 @@ func (s *Spooler) receive(id uint64, delta int) {
 	if s.receiving[id] += delta; s.receiving[id] == 0 {
 		delete(s.receiving, id)
 	}
+}
+
+// heard is the document of a job whose owner is on another node: it writes down now and
+// then that its submitter is still heard of. A touch that fails is followed by the next.
+type heard struct {
+	io.Reader
+	last  time.Time
+	now   func() time.Time
+	touch func()
+}
+
+// Read implements io.Reader.
+func (h *heard) Read(b []byte) (int, error) {
+	const every = 10 * time.Second
+	n, err := h.Reader.Read(b)
+	if now := h.now(); n > 0 && now.Sub(h.last) >= every {
+		h.last = now
+		h.touch()
+	}
+	return n, err
 }
 
 // CloseJob says that an incoming job has all its documents.

@@ -34,7 +34,7 @@ func (s *Spooler) Standing() Standing {
 	st := Standing{Printers: len(s.printers)}
 	for _, u := range s.units {
 		if !u.ready() {
-			st.Problems = append(st.Problems, "monitor "+spool.Quote(u.name)+" is "+string(u.state)+because(u.reason))
+			st.Problems = append(st.Problems, u.standing())
 		}
 	}
 	for _, pr := range s.printers {

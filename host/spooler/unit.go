@@ -57,6 +57,7 @@ type unit struct {
 
 	state    unitState
 	reason   string
+	nextAt   time.Time // of the next start, while it is in back-off
 	instance *catalog.Instance
 	starts   uint32
 	changes  uint64            // ports added and deleted

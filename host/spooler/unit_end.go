@@ -46,6 +46,9 @@ func (s *Spooler) forget(u *unit, state unitState, reason string) {
 func (s *Spooler) unitWaits(u *unit, err error, delay time.Duration) {
 	s.setFailure(u, err)
 	s.setUnit(u, unitBackoff, err.Error())
+	s.mu.Lock()
+	u.nextAt = s.cfg.Now().Add(delay)
+	s.mu.Unlock()
 	id := eventlog.MonitorRestarting
 	if !errors.Is(err, spoolerr.Exited) {
 		id = eventlog.MonitorInitializeFailed

@@ -205,7 +205,7 @@ func (s *Spooler) portState(p *port) (state, status string) {
 		}
 		return "printing", status
 	case !p.unit.ready():
-		return "missing", "monitor " + spool.Quote(p.unit.name) + " is " + string(p.unit.state) + because(p.unit.reason)
+		return "missing", p.unit.standing()
 	case p.status.Severity == spool.SeverityError:
 		return "offline", status
 	case p.trouble != "":
@@ -224,7 +224,16 @@ func (s *Spooler) unserved(p *port) (state, status string) {
 	case p.unit == nil:
 		return "missing", s.noMonitor()
 	}
-	return "missing", "monitor " + spool.Quote(p.unit.name) + " is " + string(p.unit.state) + because(p.unit.reason)
+	return "missing", p.unit.standing()
+}
+
+// standing says how a monitor does that does not run; the spooler's mu is held.
+func (u *unit) standing() string {
+	text := "monitor " + spool.Quote(u.name) + " is " + string(u.state) + because(u.reason)
+	if u.state == unitBackoff && !u.nextAt.IsZero() {
+		text += "; it is started again at " + u.nextAt.Format(time.TimeOnly)
+	}
+	return text
 }
 
 func because(reason string) string {

@@ -32,6 +32,8 @@ type request struct {
 
 	// passed says that it comes from another node.
 	passed bool
+	// recorded says that the spooler is not open here: it goes by what is recorded of it.
+	recorded bool
 
 	target  target
 	spooler *spooler.Spooler

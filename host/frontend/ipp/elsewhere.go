@@ -78,6 +78,7 @@ func (s *Server) runElsewhere(r *request) (*reply, error) {
 // runRecorded carries out a request by what is recorded of the spooler.
 func (s *Server) runRecorded(r *request) (_ *reply, err error) {
 	printer := r.target.printer
+	r.recorded = true
 	if r.spooler, err = s.cfg.Elsewhere.Intake(r.ctx, r.target.spooler, printer); err != nil {
 		return nil, err
 	}

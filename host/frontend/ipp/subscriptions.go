@@ -67,7 +67,11 @@ func (s *Server) subscribeJob(r *request, out *reply) error {
 	if !slices.ContainsFunc(r.msg.Groups, isSubscription) {
 		return nil
 	}
-	made, err := s.subscribe(r, r.job.ID)
+	subscribe := s.subscribe
+	if r.recorded {
+		subscribe = s.subscribeElsewhere
+	}
+	made, err := subscribe(r, r.job.ID)
 	if err != nil {
 		out.status = goipp.StatusOkIgnoredSubscriptions
 		return nil //nolint:nilerr // the job is accepted
@@ -77,6 +81,38 @@ func (s *Server) subscribeJob(r *request, out *reply) error {
 		out.status = goipp.StatusOkIgnoredSubscriptions
 	}
 	return nil
+}
+
+// subscribeElsewhere has the owner of the spooler make the subscriptions of a job that was
+// taken here: there its events happen, and there a client's questions for them go.
+func (s *Server) subscribeElsewhere(r *request, job uint64) (*reply, error) {
+	asked := *r
+	asked.msg = *goipp.NewRequest(goipp.DefaultVersion, goipp.OpCreateJobSubscriptions, r.msg.RequestID)
+	asked.msg.Groups = goipp.Groups{{Tag: goipp.TagOperationGroup, Attrs: goipp.Attributes{
+		attr.Charset("attributes-charset", "utf-8"), attr.Language("attributes-natural-language", "en"),
+		attr.URI("printer-uri", r.base.uri(r.printerPath(r.printer.Name))), attr.Int("notify-job-id", int(job)),
+	}}}
+	for _, g := range r.msg.Groups {
+		if isSubscription(g) {
+			asked.msg.Groups.Add(g)
+		}
+	}
+	answer, err := s.passFor(&asked, ownerPatience)
+	if err != nil || answer.whole == nil {
+		return answer, err
+	}
+	defer answer.close()
+	var m goipp.Message
+	if err := decodeMessage(&m, answer.whole); err != nil {
+		return nil, fail(goipp.StatusErrorInternal, "the owner's answer cannot be read: %v", err)
+	}
+	made := &reply{status: goipp.Status(m.Code)}
+	for _, g := range m.Groups {
+		if isSubscription(g) {
+			made.groups = append(made.groups, g)
+		}
+	}
+	return made, nil
 }
 
 func isSubscription(g goipp.Group) bool { return g.Tag == goipp.TagSubscriptionGroup }

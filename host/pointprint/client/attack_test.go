@@ -2,12 +2,14 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/pointprint/confine"
 	"github.com/spoolhost/spoolhost/host/pointprint/digest"
 	hostregistry "github.com/spoolhost/spoolhost/host/registry"
@@ -48,6 +51,29 @@ type evil struct {
 	sent    []byte // in the place of file
 	endless bool
 	driver  *apiv1.DriverInfo
+	changes bool // its ChangeID is another one each time
+	// reading sends a file in the place of file.
+	reading func(r *apiv1.ReadFileRequest, s grpc.ServerStreamingServer[apiv1.ReadFileResponse]) error
+	second  atomic.Pointer[[]byte] // if it is set, file is this, and the ChangeID 2
+	asked   atomic.Uint32
+	reads   atomic.Int64 // calls of ReadFile
+}
+
+func (e *evil) changeID() uint32 {
+	switch {
+	case e.changes:
+		return e.asked.Add(1)
+	case e.second.Load() != nil:
+		return 2
+	}
+	return 1
+}
+
+func (e *evil) content() []byte {
+	if second := e.second.Load(); second != nil {
+		return *second
+	}
+	return e.file
 }
 
 func (e *evil) GetPrinter(context.Context, *apiv1.GetPrinterRequest) (*apiv1.GetPrinterResponse, error) {
@@ -66,11 +92,11 @@ func (e *evil) EnumPrinterKey(_ context.Context, r *apiv1.EnumPrinterKeyRequest)
 	if keys == nil {
 		keys = map[string][]string{"": {copyFiles}, copyFiles: {e.key}}
 	}
-	return &apiv1.EnumPrinterKeyResponse{Keys: keys[r.GetKey()], ChangeId: 1}, nil
+	return &apiv1.EnumPrinterKeyResponse{Keys: keys[r.GetKey()], ChangeId: e.changeID()}, nil
 }
 
 func (e *evil) EnumPrinterDataEx(_ context.Context, r *apiv1.EnumPrinterDataExRequest) (*apiv1.EnumPrinterDataExResponse, error) {
-	a := &apiv1.EnumPrinterDataExResponse{ChangeId: 1}
+	a := &apiv1.EnumPrinterDataExResponse{ChangeId: e.changeID()}
 	if r.GetKey() == copyFiles+`\`+e.key {
 		for _, v := range e.values {
 			a.Values = append(a.Values, &apiv1.RegistryValue{Name: v.Name, Type: v.Type.String(), Data: v.Data})
@@ -80,7 +106,7 @@ func (e *evil) EnumPrinterDataEx(_ context.Context, r *apiv1.EnumPrinterDataExRe
 }
 
 func (e *evil) StatFiles(_ context.Context, r *apiv1.StatFilesRequest) (*apiv1.StatFilesResponse, error) {
-	f := &apiv1.ShareFile{Size: int64(len(e.file)), Digest: digest.Of(e.file)}
+	f := &apiv1.ShareFile{Size: int64(len(e.content())), Digest: digest.Of(e.content())}
 	if e.digest != "" {
 		f.Digest = e.digest
 	}
@@ -95,7 +121,11 @@ func (e *evil) StatFiles(_ context.Context, r *apiv1.StatFilesRequest) (*apiv1.S
 }
 
 func (e *evil) ReadFile(r *apiv1.ReadFileRequest, s grpc.ServerStreamingServer[apiv1.ReadFileResponse]) error {
-	data := e.file
+	e.reads.Add(1)
+	if e.reading != nil {
+		return e.reading(r, s)
+	}
+	data := e.content()
 	if e.sent != nil {
 		data = e.sent
 	}
@@ -132,6 +162,10 @@ type fakePrinters struct{}
 
 func (fakePrinters) Connect(context.Context, string) error    { return nil }
 func (fakePrinters) Disconnect(context.Context, string) error { return nil }
+
+type noJobs struct{ Jobs }
+
+func (noJobs) Away(context.Context) ([]*job.Job, error) { return nil, nil }
 
 // attack is a client before an evil server.
 type attack struct {
@@ -180,7 +214,7 @@ func (a *attack) open(policy confine.Policy) {
 	}
 	t.Cleanup(func() { _, _, _ = tree.Close(), events.Close(), db.Close() })
 	a.client, err = New(t.Context(), Config{
-		Spooler: "node", Hive: hostregistry.New(db, hostregistry.Options{}).Hive("node"), Modules: a.modules, Printers: fakePrinters{}, Tree: tree,
+		Spooler: "node", Hive: hostregistry.New(db, hostregistry.Options{}).Hive("node"), Modules: a.modules, Printers: fakePrinters{}, Jobs: noJobs{}, Tree: tree, Poll: 100 * time.Millisecond,
 		Policy: Policy{CopyFiles: policy}, Call: 20 * time.Second, Events: events, Logger: hclog.NewNullLogger(),
 		Dial: func(_ context.Context, address string, _ Known) (Link, string, error) {
 			conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -265,16 +299,20 @@ func TestAttacks(t *testing.T) {
 		"module source out": func(a *attack) {
 			a.modules.dirs = &pointprint.Dirs{SourceDir: `\\evil\PRINT$\Color`, TargetDir: a.base + "/drivers/Color"}
 		},
-		"ELF":           func(a *attack) { a.server.file = []byte("\x7fELF" + strings.Repeat("x", 500)) },
-		"DLL":           func(a *attack) { a.server.file = []byte("MZ" + strings.Repeat("x", 500)) },
-		"script":        func(a *attack) { a.server.file = []byte("#!/bin/sh\ntouch /tmp/x\n") },
-		"forged digest": func(a *attack) { a.server.digest = zeros },
-		"no digest":     func(a *attack) { a.server.digest = "../../x" },
-		"other content": func(a *attack) { a.server.sent = icctest.Profile("b profile") },
-		"truncated":     func(a *attack) { a.server.sent = a.server.file[:50] },
-		"endless":       func(a *attack) { a.server.endless = true },
-		"enormous":      func(a *attack) { a.server.size = 1 << 50 },
-		"negative":      func(a *attack) { a.server.size = -1 },
+		"ELF":               func(a *attack) { a.server.file = []byte("\x7fELF" + strings.Repeat("x", 500)) },
+		"DLL":               func(a *attack) { a.server.file = []byte("MZ" + strings.Repeat("x", 500)) },
+		"script":            func(a *attack) { a.server.file = []byte("#!/bin/sh\ntouch /tmp/x\n") },
+		"forged digest":     func(a *attack) { a.server.digest = zeros },
+		"SHA-256":           func(a *attack) { a.server.digest = fmt.Sprintf("%x", sha256.Sum256(a.server.file)) },
+		"loud digest":       func(a *attack) { a.server.digest = strings.ToUpper(digest.Of(a.server.file)) },
+		"other tail":        func(a *attack) { a.server.reading = cutOnce(a.server.file, icctest.Profile("b profile")) },
+		"data that changes": func(a *attack) { a.server.changes = true },
+		"no digest":         func(a *attack) { a.server.digest = "../../x" },
+		"other content":     func(a *attack) { a.server.sent = icctest.Profile("b profile") },
+		"truncated":         func(a *attack) { a.server.sent = a.server.file[:50] },
+		"endless":           func(a *attack) { a.server.endless = true },
+		"enormous":          func(a *attack) { a.server.size = 1 << 50 },
+		"negative":          func(a *attack) { a.server.size = -1 },
 		"100,000 subkeys": func(a *attack) {
 			var names []string
 			for i := range 100_000 {

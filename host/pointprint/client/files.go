@@ -132,10 +132,19 @@ func (c *Client) fetch(ctx context.Context, d download) (present bool, err error
 		return true, nil
 	}
 	label := d.file.Digest[:32]
-	if err := d.into(ctx, dir, label); err != nil {
+	checked, err := d.into(ctx, dir, label)
+	if err != nil {
 		return false, spoolerr.Wrap(err, "%s", d.source)
 	}
-	return false, spoolerr.As(dir.Finish(label, d.file.Name), spoolerr.Unavailable, "%s", d.source)
+	return false, finished(dir.Finish(label, d.file.Name, checked), d.source)
+}
+
+// finished gives an error of the file system a kind.
+func finished(err error, source string) error {
+	if spoolerr.KindOf(err) == spoolerr.Denied {
+		return spoolerr.Wrap(err, "%s", source)
+	}
+	return spoolerr.As(err, spoolerr.Unavailable, "%s", source)
 }
 
 // isThere says that the file is in its place, with this content, read in full.
@@ -153,12 +162,12 @@ func (d download) isThere(dir *confine.Dir) bool {
 	return err == nil && digest.Text(sum) == d.file.Digest && d.policy.CheckContent(d.file.Name, f, d.file.Size) == nil
 }
 
-// into fills the unfinished file. One whose content is not what was announced, or is not
-// allowed, is removed.
-func (d download) into(ctx context.Context, dir *confine.Dir, label string) (err error) {
+// into fills the unfinished file, and says which one that is. One whose content is not what was
+// announced, or is not allowed, is removed.
+func (d download) into(ctx context.Context, dir *confine.Dir, label string) (checked fs.FileInfo, err error) {
 	f, err := dir.Partial(label)
 	if err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "it cannot be written")
+		return nil, spoolerr.As(err, spoolerr.Unavailable, "it cannot be written")
 	}
 	defer func() {
 		err = errors.Join(err, f.Close())
@@ -166,6 +175,15 @@ func (d download) into(ctx context.Context, dir *confine.Dir, label string) (err
 			_ = dir.DropPartial(label)
 		}
 	}()
+	if err := d.fill(ctx, f); err != nil {
+		return nil, err
+	}
+	checked, err = f.Stat()
+	return checked, spoolerr.As(err, spoolerr.Unavailable, "it cannot be looked at")
+}
+
+// fill brings what is missing of a file and checks the whole.
+func (d download) fill(ctx context.Context, f *os.File) error {
 	sum, at, err := resume(f, d.file.Size)
 	if err != nil {
 		return spoolerr.As(err, spoolerr.Unavailable, "what came of it earlier cannot be read")

@@ -189,8 +189,9 @@ func (d *Dir) Partial(label string) (*os.File, error) {
 func (d *Dir) DropPartial(label string) error { return d.root.Remove(partial + label) }
 
 // Finish gives an unfinished file its name, in place of what has it: a link is replaced, not
-// followed. It is durable then.
-func (d *Dir) Finish(label, name string) error {
+// followed. It is durable then. checked is the file that was written and checked: what somebody
+// has put in its place meanwhile is removed.
+func (d *Dir) Finish(label, name string, checked fs.FileInfo) error {
 	if err := CheckFileName("file", name); err != nil {
 		return err
 	}
@@ -203,6 +204,9 @@ func (d *Dir) Finish(label, name string) error {
 	}
 	if err := d.root.Rename(partial+label, name); err != nil {
 		return err
+	}
+	if now, err := d.root.Lstat(name); err != nil || !os.SameFile(now, checked) {
+		return errors.Join(notPlain(name, "the file that was written"), d.root.Remove(name))
 	}
 	return d.sync()
 }

@@ -54,7 +54,16 @@ func (b *treeBench) put(path Rel, name, content string) error {
 	if _, err := f.WriteString(content); err != nil {
 		return err
 	}
-	return d.Finish("x", name)
+	return finish(d, f, name)
+}
+
+// finish gives the unfinished file x its name.
+func finish(d *Dir, f *os.File, name string) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return d.Finish("x", name, info)
 }
 
 func (b *treeBench) get(path Rel, name string) (string, error) {
@@ -195,16 +204,16 @@ func TestAPartialFileIsGoneOnWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
+	var f *os.File
 	for _, part := range []string{"ab", "cd"} {
-		f, err := d.Partial("x")
-		if err != nil {
+		if f, err = d.Partial("x"); err != nil {
 			t.Fatal(err)
 		}
+		defer f.Close()
 		_, _ = f.Seek(0, io.SeekEnd)
 		_, _ = f.WriteString(part)
-		_ = f.Close()
 	}
-	if err := d.Finish("x", "a"); err != nil {
+	if err := finish(d, f, "a"); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := b.get(Rel{"Color"}, "a"); s != "abcd" || err != nil {

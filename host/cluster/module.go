@@ -36,19 +36,36 @@ func ModuleID(kind, name string) string { return kind + "/" + spool.Fold(name) }
 // maxModules bounds how many are stored in a cluster: every node reads the list.
 const maxModules = 256
 
-// PutModule writes a module down, in the place of one of that kind and name.
-func (n *Node) PutModule(ctx context.Context, m Module) error {
-	return n.cfg.Store.Update(ctx, func(tx store.Tx) error {
+// PutModule writes a module down, in the place of one of that kind and name; unused is the
+// digest of that one, if no other has the same content.
+func (n *Node) PutModule(ctx context.Context, m Module) (unused string, err error) {
+	err = n.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		v, err := readView(tx)
 		if err != nil {
 			return err
 		}
 		id := ModuleID(m.Kind, m.Name)
-		if _, known := v.Modules[id]; !known && len(v.Modules) >= maxModules {
-			return spoolerr.New(spoolerr.Exhausted, 0, "%d modules are stored in this cluster already; withdraw one first, see spoolhost module list --cluster", len(v.Modules))
+		before, known := v.Modules[id]
+		if v.Modules[id] = m; v.used(before.Digest) {
+			before.Digest = ""
+		}
+		unused = before.Digest
+		if !known && len(v.Modules) > maxModules {
+			return spoolerr.New(spoolerr.Exhausted, 0, "%d modules are stored in this cluster already; withdraw one first, see spoolhost module list --cluster", maxModules)
 		}
 		return putJSON(tx, modulePrefix+id, m)
 	})
+	return unused, err
+}
+
+// used says whether a module has a digest.
+func (v View) used(digest string) bool {
+	for _, m := range v.Modules {
+		if m.Digest == digest {
+			return true
+		}
+	}
+	return false
 }
 
 // RemoveModule forgets a module. used says that another one has the same content.
@@ -65,10 +82,7 @@ func (n *Node) RemoveModule(ctx context.Context, kind, name string) (m Module, u
 		}
 		m = found
 		delete(v.Modules, id)
-		used = false
-		for _, o := range v.Modules {
-			used = used || o.Digest == m.Digest
-		}
+		used = v.used(m.Digest)
 		return tx.Delete(modulePrefix + id)
 	})
 	return m, used, err

@@ -86,6 +86,9 @@ func TestFetchedMonitor(t *testing.T) {
 	second := h.publish()
 	h.until("n2 has fetched the other", func() bool { return h.has(n2).GetDigest() == second })
 	h.printed(h.nodes[0], h.submit(n2, "Office", paper(1000)).GetId())
+	if stored, err := filepath.Glob(filepath.Join(h.dir, "shared", "modules", "*")); err != nil || len(stored) != 1 || filepath.Base(stored[0]) != second {
+		t.Errorf("on the shared storage are %v, %v", stored, err)
+	}
 
 	modules := apiv1.NewModulesClient(n2.conn)
 	_, err = modules.WithdrawModule(t.Context(), &apiv1.WithdrawModuleRequest{Name: monitorName})

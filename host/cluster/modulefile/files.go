@@ -83,7 +83,7 @@ func fromShared(err error) error {
 // Remove forgets the cluster's copy. What nodes have fetched stays theirs.
 func (f Files) Remove(digest string) error {
 	if err := os.Remove(filepath.Join(f.Shared, digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return spoolerr.As(err, spoolerr.Unavailable, "the module is withdrawn; its file stays on the shared storage")
+		return spoolerr.As(err, spoolerr.Unavailable, "module file %s is not used any more, and stays on the shared storage", digest)
 	}
 	return nil
 }

@@ -244,8 +244,9 @@ func (k *Keeper) Publish(ctx context.Context, kind, name, by string) (cluster.Mo
 	}
 	m.Platform, m.Published, m.By, m.From = platform(), k.cfg.Now().UTC(), by, k.cfg.Node.Name()
 	m.Options.Limits.User = ""
+	unused := ""
 	if m.Size, err = k.cfg.Files.Put(ctx, has.Path, m.Digest); err == nil {
-		err = k.cfg.Node.PutModule(ctx, m)
+		unused, err = k.cfg.Node.PutModule(ctx, m)
 	}
 	if err == nil { // again: whoever withdrew another of the same content may just have removed it
 		_, err = k.cfg.Files.Put(ctx, has.Path, m.Digest)
@@ -254,7 +255,10 @@ func (k *Keeper) Publish(ctx context.Context, kind, name, by string) (cluster.Mo
 		return m, spoolerr.Wrap(err, "%s was not published", describe(m))
 	}
 	k.note(eventlog.ModulePublished, eventlog.Info, m, fmt.Sprintf("%s was stored in the cluster by %s, SHA-256 %s", describe(m), by, m.Digest))
-	return m, nil
+	if unused == "" {
+		return m, nil
+	}
+	return m, k.cfg.Files.Remove(unused)
 }
 
 // Withdraw removes a module from the cluster. Nodes that have it keep it.

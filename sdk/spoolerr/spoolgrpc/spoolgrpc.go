@@ -134,7 +134,11 @@ func FromStatus(err error) error {
 			break
 		}
 	}
-	return spoolerr.New(kind, code, "%s", Clean(st.Message()))
+	message := Clean(st.Message())
+	if strings.TrimSpace(message) == "" {
+		message = "no reason is given (" + st.Code().String() + ")"
+	}
+	return spoolerr.New(kind, code, "%s", message)
 }
 
 // Clean makes a peer's text fit for logs and records: valid UTF-8, no control

@@ -134,6 +134,11 @@ type idName struct {
 
 // ids is every id with its name, in order.
 func ids() []idName {
+	return slices.Concat(moduleIDs(), printerIDs(), jobIDs())
+}
+
+// moduleIDs are those of hosts, modules and drivers.
+func moduleIDs() []idName {
 	return []idName{
 		{HostStarted, "host started"},
 		{HostStopping, "host stopping"},
@@ -164,6 +169,12 @@ func ids() []idName {
 		{DriverRemoved, "driver removed"},
 		{ShareFileAdded, "share file added"},
 		{ShareFileRemoved, "share file removed"},
+	}
+}
+
+// printerIDs are those of ports and printers.
+func printerIDs() []idName {
+	return []idName{
 		{PortOpened, "port opened"},
 		{PortOpenFailed, "port open failed"},
 		{PortStatus, "port status"},
@@ -184,6 +195,12 @@ func ids() []idName {
 		{CopyFilesFailed, "copy files failed"},
 		{CopyFileEvent, "copy file event"},
 		{DriverEvent, "driver event"},
+	}
+}
+
+// jobIDs are those of jobs, connections and clusters.
+func jobIDs() []idName {
+	return []idName{
 		{JobAccepted, "job accepted"},
 		{JobAttemptStarted, "job attempt started"},
 		{JobAttemptEnded, "job attempt ended"},

@@ -25,6 +25,9 @@ type server struct {
 }
 
 func (s *server) Initialize(ctx context.Context, r *pointprintv1.InitializeRequest) (*pointprintv1.InitializeResponse, error) {
+	if _, err := s.loaded(); err == nil {
+		return nil, again() // before the module hears of it
+	}
 	m, err := s.initialize(ctx, Init{
 		ModuleName: r.GetModuleName(), ServerName: r.GetServerName(),
 		Registry: s.host.Registry(r.GetSpooler(), r.GetRegistryRoot()),
@@ -39,10 +42,14 @@ func (s *server) Initialize(ctx context.Context, r *pointprintv1.InitializeReque
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.module != nil {
-		return nil, spoolgrpc.ToStatus(spoolerr.New(spoolerr.Precondition, 0, "the module is initialised already"))
+		return nil, again()
 	}
 	s.module = m
 	return &pointprintv1.InitializeResponse{}, nil
+}
+
+func again() error {
+	return spoolgrpc.ToStatus(spoolerr.New(spoolerr.Precondition, 0, "the module is initialised already"))
 }
 
 func (s *server) loaded() (Module, error) {

@@ -3,6 +3,7 @@ package pointprinttest_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
+	pointprintv1 "github.com/spoolhost/spoolhost/proto/spoolhost/pointprint/v1"
 	"github.com/spoolhost/spoolhost/sdk/driver"
 	"github.com/spoolhost/spoolhost/sdk/monitortest"
 	"github.com/spoolhost/spoolhost/sdk/pointprint"
@@ -19,23 +22,45 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/printerdata"
 	"github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
+	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
 // The last argument makes this test binary, launched again, a module.
 const (
 	beModule  = "be-a-module"
 	beExiting = "be-a-module-that-exits"
+	beLax     = "be-a-module-that-takes-everything"
 )
 
 func TestMain(m *testing.M) {
 	switch os.Args[len(os.Args)-1] {
 	case beModule:
 		pointprint.Serve(variant{}.initialize)
+	case beLax:
+		wire.Serve(wire.Module{
+			Kind: wire.KindPointPrint, Name: "lax", Services: []string{wire.ServicePointPrintV1},
+			Register: func(s grpc.ServiceRegistrar, _ *wire.Host, _ *slog.Logger) {
+				pointprintv1.RegisterPointAndPrintServer(s, lax{})
+			},
+		})
 	case beExiting:
 		pointprint.Serve(variant{event: func(context.Context, pointprint.CopyFileEvent) error { os.Exit(3); return nil }}.initialize)
 	default:
 		goleak.VerifyTestMain(m)
 	}
+}
+
+// lax is a module without the SDK: it takes every Initialize and every level.
+type lax struct {
+	pointprintv1.UnimplementedPointAndPrintServer
+}
+
+func (lax) Initialize(context.Context, *pointprintv1.InitializeRequest) (*pointprintv1.InitializeResponse, error) {
+	return &pointprintv1.InitializeResponse{}, nil
+}
+
+func (lax) GenerateCopyFilePaths(_ context.Context, r *pointprintv1.GenerateCopyFilePathsRequest) (*pointprintv1.GenerateCopyFilePathsResponse, error) {
+	return &pointprintv1.GenerateCopyFilePathsResponse{SourceDir: r.GetSourceDir(), TargetDir: r.GetTargetDir()}, nil
 }
 
 // variant is a sound module, but for what its functions do.
@@ -137,6 +162,9 @@ func TestEveryRuleCanFail(t *testing.T) {
 	}
 	for _, id := range []string{"events.files", "events.unknown", "calls.drain"} {
 		t.Run(id, func(t *testing.T) { fails(t, pointprinttest.Executable(path, beExiting), id) })
+	}
+	for _, id := range []string{"paths.level", "module.once"} {
+		t.Run(id, func(t *testing.T) { fails(t, pointprinttest.Executable(path, beLax), id) })
 	}
 }
 

@@ -12,6 +12,7 @@ func TestSilentNode(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	n1, n2 := w.join("n1"), w.join("n2")
+	w.met()
 	w.until("n2 knows n1", func() bool {
 		v, _ := n2.View()
 		_, there := v.Members["n1"]
@@ -41,6 +42,7 @@ func TestRemoveSilent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	n1, n2 := w.join("n1"), w.join("n2")
+	w.met()
 	var m Member
 	w.until("n2 knows n1", func() bool {
 		v, _ := n2.View()

@@ -45,7 +45,8 @@ type world struct {
 	// endless leases do not run out by themselves, as after a change of etcd's leader.
 	endless atomic.Bool
 	// open are the instances that print just now, by spooler: never two.
-	open map[string]string
+	open  map[string]string
+	nodes []*testNode // all that have joined
 }
 
 type testLease struct {
@@ -212,7 +213,21 @@ func (w *world) join(name string) *testNode {
 		_ = events.Close()
 	}
 	w.Cleanup(n.stop)
+	w.nodes = append(w.nodes, n)
 	return n
+}
+
+// met waits until all nodes know one another: who places a spooler knows where it can be.
+func (w *world) met() {
+	w.Helper()
+	w.until("the nodes know one another", func() bool {
+		for _, n := range w.nodes {
+			if v, _ := n.View(); len(v.Members) != len(w.nodes) || n.tenancy.current() == "" {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // fakeInstance prints while it is in the world's book.

@@ -33,6 +33,7 @@ func TestLifeOfASpooler(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	n1, n2 := w.join("n1"), w.join("n2")
+	w.met()
 	n1.create("NTPRINT", "n2")
 	w.until("the preferred owner has it", func() bool { return w.at("NTPRINT") == "n2" })
 	w.until("its state is known", func() bool { v, _ := n1.View(); return v.States["ntprint"].State == "online" })
@@ -83,6 +84,7 @@ func TestCutOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	n1, n2 := w.join("n1"), w.join("n2")
+	w.met()
 	for i := range 10 {
 		n1.create(fmt.Sprintf("s%d", i), "n1")
 	}
@@ -114,6 +116,7 @@ func TestDrain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	n1, n2 := w.join("n1"), w.join("n2")
+	w.met()
 	n1.create("a", "n1")
 	w.until("it is at n1", func() bool { return w.at("a") == "n1" })
 	if err := n2.Drain(t.Context(), "N1", true); err != nil {
@@ -149,6 +152,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	n1, n2 := w.join("n1"), w.join("n2")
+	w.met()
 	n1.create("a", "n1")
 	n2.mu.Lock()
 	n2.monitors = map[string]string{"Acme": "sha256:bbbb"}
@@ -200,6 +204,7 @@ func TestOpenFails(t *testing.T) {
 	n1.create("a")
 	w.until("it is n1's, and fails", func() bool { v, _ := n1.View(); return v.Owners["a"].Node == "n1" })
 	n2 := w.join("n2")
+	w.met()
 	w.until("n2 is known", func() bool { v, _ := n1.View(); return v.Members["n2"].Name != "" })
 	if _, err := n2.Move(t.Context(), "a", "n2", "root", false); err != nil {
 		t.Fatal(err)

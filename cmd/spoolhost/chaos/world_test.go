@@ -167,7 +167,7 @@ func newWorld(t *testing.T, binary string, place int, external bool) *world {
 	w.net = newNetwork(t, etcdMachine, place)
 	w.ok(os.Mkdir(w.path("t"), 0o700))
 	if err := run("mount", "-t", "tmpfs", "-o", "size=256m", "chaos", w.path("t")); err != nil {
-		t.Fatalf("this test needs root and may mount: %v", err)
+		lacking(t, err)
 	}
 	w.nodes = append(w.nodes, nil)
 	for n := 1; n <= nodes; n++ {

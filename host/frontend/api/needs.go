@@ -13,12 +13,6 @@ func needs() map[string]access.Role {
 		apiv1.Host_GetStatus_FullMethodName: access.User,
 		apiv1.Host_Explain_FullMethodName:   access.User,
 
-		apiv1.Cluster_GetCluster_FullMethodName:  access.User,
-		apiv1.Cluster_GetNode_FullMethodName:     access.User,
-		apiv1.Cluster_CreateToken_FullMethodName: access.Administrator,
-		apiv1.Cluster_JoinCluster_FullMethodName: access.User, // the token is the proof
-		apiv1.Cluster_RemoveNode_FullMethodName:  access.Administrator,
-
 		apiv1.Events_ListEvents_FullMethodName: access.Operator,
 
 		apiv1.Monitors_AddMonitor_FullMethodName:     access.Administrator,
@@ -74,6 +68,23 @@ func needs() map[string]access.Role {
 		// Whoever adds, configures and deletes ports.
 		apiv1.Dialogues_Dialogue_FullMethodName: access.Administrator,
 
+		// What a command of the session needs, session and monitor check.
+		apiv1.Xcv_Session_FullMethodName: access.User,
+	}
+	maps.Copy(all, pointPrintNeeds())
+	maps.Copy(all, clusterNeeds())
+	return all
+}
+
+// clusterNeeds classifies the methods of clusters, and of modules that are stored in one.
+func clusterNeeds() map[string]access.Role {
+	return map[string]access.Role{
+		apiv1.Cluster_GetCluster_FullMethodName:  access.User,
+		apiv1.Cluster_GetNode_FullMethodName:     access.User,
+		apiv1.Cluster_CreateToken_FullMethodName: access.Administrator,
+		apiv1.Cluster_JoinCluster_FullMethodName: access.User, // the token is the proof
+		apiv1.Cluster_RemoveNode_FullMethodName:  access.Administrator,
+
 		apiv1.Spoolers_CreateSpooler_FullMethodName: access.Administrator,
 		apiv1.Spoolers_ListSpoolers_FullMethodName:  access.User,
 		apiv1.Spoolers_GetSpooler_FullMethodName:    access.User,
@@ -86,17 +97,6 @@ func needs() map[string]access.Role {
 		// Nodes only, which the method checks.
 		apiv1.Ipp_PassIpp_FullMethodName: access.User,
 
-		// What a command of the session needs, session and monitor check.
-		apiv1.Xcv_Session_FullMethodName: access.User,
-	}
-	maps.Copy(all, pointPrintNeeds())
-	maps.Copy(all, clusterModuleNeeds())
-	return all
-}
-
-// clusterModuleNeeds classifies the methods of modules that are stored in the cluster.
-func clusterModuleNeeds() map[string]access.Role {
-	return map[string]access.Role{
 		apiv1.Modules_PublishModule_FullMethodName:      access.Administrator,
 		apiv1.Modules_ListClusterModules_FullMethodName: access.User,
 		apiv1.Modules_FetchModule_FullMethodName:        access.Administrator,

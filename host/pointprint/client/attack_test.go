@@ -267,12 +267,11 @@ func TestAHarmlessServer(t *testing.T) {
 	}
 }
 
-// TestAttacks: nothing is written, whatever server and module say, and no module but the
-// installed one is asked.
-func TestAttacks(t *testing.T) {
+// attacks are what a server or a module does to have something written or run.
+func attacks() map[string]func(a *attack) {
 	const share = `\\S\PRINT$\`
 	zeros := strings.Repeat("00", 32)
-	tests := map[string]func(a *attack){
+	return map[string]func(a *attack){
 		"file below":           func(a *attack) { a.server.values = icm("Color", share+"Color", "Color", "mscms.dll", `..\..\x.icm`) },
 		"file absolute":        func(a *attack) { a.server.values = icm("Color", share+"Color", "Color", "mscms.dll", "/etc/cron.d/x") },
 		"file UNC":             func(a *attack) { a.server.values = icm("Color", share+"Color", "Color", "mscms.dll", `\\evil\s\x`) },
@@ -330,7 +329,12 @@ func TestAttacks(t *testing.T) {
 		"driver path":  func(a *attack) { a.server.driver = &apiv1.DriverInfo{Name: "d", Module: "/bin/sh"} },
 		"link planted": func(a *attack) { _ = os.Symlink(a.t.TempDir(), filepath.Join(a.base, "drivers", "Color")) },
 	}
-	for name, set := range tests {
+}
+
+// TestAttacks: nothing is written, whatever server and module say, and no module but the
+// installed one is asked.
+func TestAttacks(t *testing.T) {
+	for name, set := range attacks() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAttack(t, confine.Color)

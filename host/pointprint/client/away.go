@@ -1,8 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/job"
@@ -85,7 +87,7 @@ func (c *Client) sentTo(n Name) (list []sent, moved <-chan struct{}) {
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b sent) int { return int(a.id) - int(b.id) })
+	slices.SortFunc(list, func(a, b sent) int { return cmp.Compare(a.id, b.id) })
 	return list, c.moved
 }
 
@@ -254,7 +256,7 @@ func stands(f *job.Forward, there *apiv1.Job) {
 	const most = 512
 	f.State, f.Reason = job.State(there.GetState()), there.GetReason()
 	if len(f.Reason) > most {
-		f.Reason = f.Reason[:most]
+		f.Reason = strings.ToValidUTF8(f.Reason[:most], "") // cut inside a letter it would fail every answer that tells it
 	}
 	f.Over = f.State.Final()
 }

@@ -128,9 +128,12 @@ func (p *probe) within(d time.Duration) context.Context {
 func (p *probe) call() context.Context { return p.within(p.opts.Timeout) }
 
 // late says whether a call outlived its deadline. The module has the same deadline, and may
-// notice first: then the call has failed and ctx has not ended yet.
+// notice first: then the call has failed, or even succeeded, and ctx has not ended yet. A
+// busy machine ends ctx late: the time counts.
 func late(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || spoolerr.KindOf(err) == spoolerr.TimedOut
+	until, bounded := ctx.Deadline()
+	over := bounded && !time.Now().Before(until)
+	return over || ctx.Err() != nil || spoolerr.KindOf(err) == spoolerr.TimedOut
 }
 
 // poll asks until ok or the time is over.

@@ -46,13 +46,16 @@ func unixUID(c *net.UnixConn) (int64, error) {
 	return int64(cred.Uid), nil
 }
 
-// loopbackUID finds the caller's socket in the kernel's table: on loopback both ends are
-// sockets of this machine, and the table names the owner of each.
+// loopbackUID asks the kernel for the caller's socket: on loopback both ends are sockets of
+// this machine, and the kernel names the owner of each, by sock_diag(7) or else in a table.
 func loopbackUID(c *net.TCPConn) (int64, error) {
 	local, err1 := netip.ParseAddrPort(c.LocalAddr().String())
 	remote, err2 := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err1 != nil || err2 != nil || !remote.Addr().Unmap().IsLoopback() {
 		return -1, spoolerr.New(spoolerr.Denied, 0, "the caller is not on this machine")
+	}
+	if uid, found := askKernel(remote, local); found {
+		return uid, nil
 	}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		f, err := os.Open(table)
@@ -65,7 +68,7 @@ func loopbackUID(c *net.TCPConn) (int64, error) {
 			return uid, nil
 		}
 	}
-	return -1, spoolerr.New(spoolerr.NotFound, 0, "the caller's socket is not in the kernel's table")
+	return -1, spoolerr.New(spoolerr.NotFound, 0, "the kernel does not know the caller's socket; it may have hung up")
 }
 
 // established is the state of a connection that both ends hold open. In every later state

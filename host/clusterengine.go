@@ -106,7 +106,7 @@ func (h *Host) openEngine() error {
 		return err
 	}
 	h.engine = e
-	e.store = etcd.Open(e.engine.Client, etcd.Options{Prefix: "/spoolhost/" + c.Name + "/", Writer: c.Node, Committed: h.metrics.Committed})
+	e.store = etcd.Open(e.engine.Client, etcd.Options{Prefix: "/spoolhost/" + c.Name + "/", Writer: c.Node, Committed: h.metrics.Committed, LeaderChanged: e.engine.LeaderChanged()})
 	e.roster = &engine.Roster{
 		Cluster: c.Name, Kind: c.Engine, Shared: c.Shared, Authority: t.Authority, Engine: e.engine, Store: e.store, Now: h.cfg.Now,
 		Self: engine.Node{Name: c.Node, Peer: c.Listen, API: c.Advertise, Version: h.cfg.Version, Joined: h.cfg.Now().UTC(), Key: identity.Fingerprint()},
@@ -133,8 +133,16 @@ func startEngine(h *Host, m memberRecord) (*engine.Engine, error) {
 	dir := clusterDir(h.cfg.Data)
 	return engine.Start(engine.Embedded{
 		Cluster: c.Name, Node: c.Node, Dir: filepath.Join(dir, "etcd"), Trust: dir, Key: filepath.Join(identityDir(h.cfg.Data), "key.pem"),
-		Listen: c.Listen, Members: m.Members, Joins: m.Joined, Logger: h.cfg.Logger,
+		Listen: c.Listen, Members: m.Members, Joins: m.Joined, Lease: c.Lease, Lead: h.lightest, Logger: h.cfg.Logger,
 	})
+}
+
+// lightest gives the node that should lead etcd instead of this one.
+func (h *Host) lightest() string {
+	if h.cluster == nil {
+		return ""
+	}
+	return h.cluster.node.Lightest()
 }
 
 // knows says whether a node is one of the cluster. Before the list is known, its

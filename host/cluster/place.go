@@ -51,6 +51,27 @@ func (v View) OwnedBy(node string) (names []string) {
 	return names
 }
 
+// Lightest gives the node with whose death the least would go: the one that owns the fewest
+// spoolers. It is empty unless it has fewer than this node, or this one is to have none.
+func (n *Node) Lightest() string {
+	v, _ := n.View()
+	return v.lightest(spool.Fold(n.cfg.Name))
+}
+
+func (v View) lightest(self string) (node string) {
+	load := v.load()
+	if m, ok := v.Members[self]; !ok || m.Leaving || v.Drained[self] {
+		load[self] = len(v.Spoolers) + 1
+	}
+	least := load[self]
+	for _, other := range slices.Sorted(maps.Keys(v.Members)) {
+		if m := v.Members[other]; !m.Leaving && !v.Drained[other] && load[other] < least {
+			node, least = m.Name, load[other]
+		}
+	}
+	return node
+}
+
 // candidates gives the nodes that may take a spooler, the best first.
 func (v View) candidates(name string, load map[string]int) []string {
 	type candidate struct {

@@ -94,3 +94,33 @@ func TestLacks(t *testing.T) {
 		t.Errorf("%q, %d printers", reasons, printers)
 	}
 }
+
+// TestLightest: the lead goes where the least is, and stays where nothing is gained.
+func TestLightest(t *testing.T) {
+	own := func(v View, name, node string) {
+		v.Spoolers[name], v.Owners[name] = Spooler{}, Owner{Node: node, Session: node}
+	}
+	tests := []struct {
+		name string
+		view func(v View)
+		want string // instead of n1
+	}{
+		{"nobody owns anything", func(View) {}, ""},
+		{"this node owns one", func(v View) { own(v, "a", "n1") }, "n2"},
+		{"all own one", func(v View) { own(v, "a", "n1"); own(v, "b", "n2"); own(v, "c", "n3") }, ""},
+		{"the one with the fewest", func(v View) { own(v, "a", "n1"); own(v, "b", "n1"); own(v, "c", "n2") }, "n3"},
+		{"not to one that is drained", func(v View) { own(v, "a", "n1"); v.Drained["n2"] = true }, "n3"},
+		{"away from one that is drained", func(v View) { own(v, "a", "n2"); own(v, "b", "n3"); v.Drained["n1"] = true }, "n2"},
+		{"away from one that leaves", func(v View) { v.Members["n1"] = Member{Name: "n1", Session: "n1", Leaving: true} }, "n2"},
+		{"nobody else is there", func(v View) { own(v, "a", "n1"); delete(v.Members, "n2"); delete(v.Members, "n3") }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := threeNodes()
+			tt.view(v)
+			if got := v.lightest("n1"); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}

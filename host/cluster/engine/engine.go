@@ -40,7 +40,11 @@ type Embedded struct {
 	// Members are all members at the member's first start: addresses by name.
 	Members map[string]string
 	// Joins says that the others exist already.
-	Joins  bool
+	Joins bool
+	// Lease is how long a silent node keeps what it owns, see election.
+	Lease time.Duration
+	// Lead gives the node that should lead instead of this one; empty for none.
+	Lead   func() (node string)
 	Logger hclog.Logger
 }
 
@@ -49,6 +53,7 @@ type Engine struct {
 	// Client asks etcd. It has no endpoints where the member runs in this process.
 	Client *clientv3.Client
 	member *embed.Etcd // nil for an external one
+	lead   func() string
 	logger hclog.Logger
 	once   sync.Once
 }
@@ -76,12 +81,13 @@ func Start(e Embedded) (*Engine, error) {
 	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModeRevision, "10000"
 	cfg.QuotaBackendBytes = 4 << 30
 	cfg.PreVote = true
+	cfg.TickMs, cfg.ElectionMs = election(e.Lease)
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapTo(e.Logger))
 	member, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return nil, startError(e, err)
 	}
-	return &Engine{Client: v3client.New(member.Server), member: member, logger: e.Logger}, nil
+	return &Engine{Client: v3client.New(member.Server), member: member, lead: e.Lead, logger: e.Logger}, nil
 }
 
 func initialCluster(members map[string]string) string {
@@ -138,46 +144,6 @@ func Connect(e External) (*Engine, error) {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "cluster: etcd at %s", strings.Join(e.Endpoints, ", "))
 	}
 	return &Engine{Client: client}, nil
-}
-
-// Run lets members that have joined take part in decisions as soon as they are up to
-// date, until ctx ends. It fails when the member has ended by itself.
-func (e *Engine) Run(ctx context.Context) error {
-	if e.member == nil {
-		<-ctx.Done()
-		return nil
-	}
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-e.member.Err():
-			return spoolerr.As(err, spoolerr.Unavailable, "cluster: the etcd member has ended")
-		case <-e.member.Server.StopNotify():
-			return spoolerr.New(spoolerr.Unavailable, 0, "cluster: the etcd member has ended; it was removed from the cluster, or its disk has failed")
-		case <-tick.C:
-			e.promote(ctx)
-		}
-	}
-}
-
-// promote makes voters of learners. Only the leader can.
-func (e *Engine) promote(ctx context.Context) {
-	if e.member.Server.Leader() != e.member.Server.MemberID() {
-		return
-	}
-	for _, m := range e.member.Server.Cluster().Members() {
-		if m.IsLearner && m.Name != "" {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
-			_, err := e.Client.MemberPromote(ctx, uint64(m.ID))
-			cancel()
-			if err == nil {
-				e.logger.Info("a node takes part in the cluster's decisions", "node", m.Name)
-			}
-		}
-	}
 }
 
 // Close ends the member, or the connections.

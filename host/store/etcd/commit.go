@@ -183,24 +183,24 @@ func (s *Store) tooLarge() error {
 func (s *Store) put(ctx context.Context, snap *snapshot, b *batch) error {
 	s.serial++
 	mark := fmt.Sprint(s.life, " ", s.serial)
-	txn := func() (*clientv3.TxnResponse, error) {
-		return s.client.Txn(ctx).
-			If(append(b.reads.compares(s.deleted, snap.revision), clientv3.Compare(clientv3.ModRevision(s.marker), "=", snap.marked))...).
-			Then(s.operations(b, mark)...).
-			Else(clientv3.OpGet(s.marker)).Commit()
-	}
+	conditions := append(b.reads.compares(s.deleted, snap.revision), clientv3.Compare(clientv3.ModRevision(s.marker), "=", snap.marked))
+	writes := s.operations(b, mark)
 	began, asked := time.Now(), 0
 	s.marked = 0 // until it is known again
 	for {
 		asked++
-		reply, err := txn()
+		var reply *clientv3.TxnResponse
+		err := s.ask(ctx, func(ctx context.Context) (err error) {
+			reply, err = s.client.Txn(ctx).If(conditions...).Then(writes...).Else(s.otherwise(mark, asked)).Commit()
+			return err
+		})
 		switch {
 		case err == nil && reply.Succeeded:
 			s.committed(reply.Header.Revision, began)
 			return nil
 		case err == nil:
-			if kvs := reply.Responses[0].GetResponseRange().Kvs; len(kvs) == 1 && string(kvs[0].Value) == mark {
-				s.committed(kvs[0].ModRevision, began)
+			if at := reply.Responses[0].GetResponseTxn(); at.Succeeded {
+				s.committed(at.Responses[0].GetResponseRange().Kvs[0].ModRevision, began)
 				return nil
 			}
 			return errStale
@@ -208,6 +208,16 @@ func (s *Store) put(ctx context.Context, snap *snapshot, b *batch) error {
 			return s.unknown(ctx, err)
 		}
 	}
+}
+
+// otherwise finds out whether the commit has come about before. If it has not, and was asked
+// for before, another mark sees to it that it never will.
+func (s *Store) otherwise(mark string, asked int) clientv3.Op {
+	var never []clientv3.Op
+	if asked > 1 {
+		never = append(never, clientv3.OpPut(s.marker, mark+" never"))
+	}
+	return clientv3.OpTxn([]clientv3.Cmp{clientv3.Compare(clientv3.Value(s.marker), "=", mark)}, []clientv3.Op{clientv3.OpGet(s.marker)}, never)
 }
 
 func (s *Store) committed(revision int64, began time.Time) {

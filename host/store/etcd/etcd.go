@@ -34,6 +34,8 @@ type Options struct {
 	Timeout time.Duration
 	// Committed, if set, is told how long each commit took.
 	Committed func(took time.Duration)
+	// LeaderChanged, if set, gives a channel that is closed when etcd has another leader.
+	LeaderChanged func() <-chan struct{}
 }
 
 // Store is a store.Store below a prefix of etcd. Concurrent Updates share a commit.
@@ -46,6 +48,7 @@ type Store struct {
 	life    string // tells this Store from others of the same writer
 	timeout time.Duration
 	timed   func(took time.Duration)
+	elected func() <-chan struct{}
 	changes store.Notifier
 	updates group.Group[func(store.Tx) error]
 
@@ -77,7 +80,7 @@ func Open(client *clientv3.Client, opts Options) *Store {
 	s := &Store{
 		client: client, name: "etcd at " + strings.Join(client.Endpoints(), ", "),
 		data: opts.Prefix + "k/", marker: opts.Prefix + "w/" + opts.Writer, deleted: opts.Prefix + "d",
-		life: lifeID(), timeout: opts.Timeout, timed: opts.Committed,
+		life: lifeID(), timeout: opts.Timeout, timed: opts.Committed, elected: opts.LeaderChanged,
 	}
 	if len(client.Endpoints()) == 0 {
 		s.name = "the cluster's etcd" // it runs in this process

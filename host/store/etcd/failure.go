@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/big"
 	mathrand "math/rand/v2"
+	"strings"
+	"sync"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -35,6 +37,47 @@ func pause(ctx context.Context, attempt int) bool {
 	}
 }
 
+// answerTime is how long one question waits. What was on its way to a leader that died is
+// never answered, and etcd itself waits seven seconds for it.
+const answerTime = time.Second
+
+// errUnanswered: nobody has answered, who may later.
+var errUnanswered = errors.New("etcd has not answered yet")
+
+// ask asks once, and no longer than it may take: what is asked can be asked again. A leader
+// that is new knows nothing of what the former one was asked.
+func (s *Store) ask(ctx context.Context, question func(context.Context) error) error {
+	one, cancel := context.WithTimeout(ctx, answerTime)
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	if s.elected != nil {
+		elected := s.elected()
+		waiting.Go(func() {
+			select {
+			case <-elected:
+				cancel()
+			case <-one.Done():
+			}
+		})
+	}
+	err := question(one)
+	if err != nil && one.Err() != nil && ctx.Err() == nil {
+		return errUnanswered
+	}
+	return err
+}
+
+// asked asks until there is an answer, or ctx ends.
+func (s *Store) asked(ctx context.Context, question func(context.Context) error) error {
+	for attempt := 0; ; attempt++ {
+		err := s.ask(ctx, question)
+		if err == nil || !transient(err) || !pause(ctx, attempt) {
+			return err
+		}
+	}
+}
+
 // codeOf gives the gRPC code of an error of the client.
 func codeOf(err error) codes.Code {
 	var known rpctypes.EtcdError
@@ -46,6 +89,9 @@ func codeOf(err error) codes.Code {
 
 // transient says that the same request may be answered in a moment.
 func transient(err error) bool {
+	if errors.Is(err, errUnanswered) || dropped(err) {
+		return true
+	}
 	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return false
 	}
@@ -56,6 +102,12 @@ func transient(err error) bool {
 		return errors.Is(err, rpctypes.ErrTooManyRequests)
 	}
 	return false
+}
+
+// dropped says that the leader was just about to be another, and took nothing. etcd has no
+// code for that.
+func dropped(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "raft proposal dropped")
 }
 
 func tooMany(err error) bool { return errors.Is(err, rpctypes.ErrTooManyOps) }

@@ -33,18 +33,24 @@ func (l Leases) Attach(ctx context.Context, lease int64, key string, value []byt
 	if key == "" || len(key) > store.MaxKeyLen || len(value) > store.MaxValueLen {
 		return spoolerr.New(spoolerr.Invalid, 0, "an entry of a lease is too long")
 	}
-	reply, err := l.s.client.Put(ctx, l.s.data+key, string(value), clientv3.WithLease(clientv3.LeaseID(lease)))
-	if err == nil {
-		l.s.note(reply.Header.Revision)
-	}
-	return l.failure(err)
+	return l.failure(l.s.asked(ctx, func(ctx context.Context) error {
+		reply, err := l.s.client.Put(ctx, l.s.data+key, string(value), clientv3.WithLease(clientv3.LeaseID(lease)))
+		if err == nil {
+			l.s.note(reply.Header.Revision)
+		}
+		return err
+	}))
 }
 
 // Beat is Attach of an entry that is there. spoolerr.NotFound: it is not.
 func (l Leases) Beat(ctx context.Context, lease int64, key string, value []byte) error {
 	at := l.s.data + key
-	reply, err := l.s.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(at), ">", 0)).
-		Then(clientv3.OpPut(at, string(value), clientv3.WithLease(clientv3.LeaseID(lease)))).Commit()
+	var reply *clientv3.TxnResponse
+	err := l.s.asked(ctx, func(ctx context.Context) (err error) {
+		reply, err = l.s.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(at), ">", 0)).
+			Then(clientv3.OpPut(at, string(value), clientv3.WithLease(clientv3.LeaseID(lease)))).Commit()
+		return err
+	})
 	switch {
 	case err != nil:
 		return l.failure(err)
@@ -57,8 +63,10 @@ func (l Leases) Beat(ctx context.Context, lease int64, key string, value []byte)
 
 // Renew gives the lease its whole time again. spoolerr.NotFound: it has run out.
 func (l Leases) Renew(ctx context.Context, lease int64) error {
-	_, err := l.s.client.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
-	return l.failure(err)
+	return l.failure(l.s.asked(ctx, func(ctx context.Context) error {
+		_, err := l.s.client.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
+		return err
+	}))
 }
 
 // Revoke ends the lease and what hangs on it.

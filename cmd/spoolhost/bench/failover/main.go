@@ -45,7 +45,7 @@ func parse() (s settings, err error) {
 	f := flag.NewFlagSet("failover", flag.ExitOnError)
 	f.StringVar(&s.spoolhost, "spoolhost", "", "the program to measure")
 	f.StringVar(&s.dir, "dir", "", "a directory for everything, with a short name: sockets are in it")
-	rows := f.String("rows", "move,crash,hung,accept", "what is measured: move, crash, hung, accept, limits")
+	rows := f.String("rows", "move,crash,hung,accept,accept-led", "what is measured: move, crash, hung, accept, accept-led, limits")
 	printers := f.String("printers", "10,1000,10000", "how many printers the spooler has, one after the other")
 	f.IntVar(&s.turns, "turns", 3, "turns of each row")
 	f.IntVar(&s.spoolers, "spoolers", 100, "how many spoolers the row limits makes")
@@ -81,7 +81,7 @@ func run(ctx context.Context) error {
 	fmt.Printf("| row | printers | seconds, least, median and most of the turns | wanted | load |\n|---|---|---|---|---|\n")
 	for _, name := range s.rows {
 		row, known := map[string]func(context.Context) error{
-			"move": b.moves, "crash": b.crashes, "hung": b.hung, "accept": b.accepts, "limits": b.limits,
+			"move": b.moves, "crash": b.crashes, "hung": b.hung, "accept": b.accepts, "accept-led": b.acceptsLed, "limits": b.limits,
 		}[name]
 		if !known {
 			return fmt.Errorf("there is no row %q", name)

@@ -38,6 +38,7 @@ type node struct {
 	apiv1.SpoolersClient
 	apiv1.NodesClient
 	apiv1.MonitorsClient
+	apiv1.ClusterClient
 }
 
 // bench is the cluster, and the printers that its documents come to.
@@ -131,6 +132,7 @@ cluster {
 	}
 	n.JobsClient, n.PrintersClient, n.PortsClient = apiv1.NewJobsClient(n.conn), apiv1.NewPrintersClient(n.conn), apiv1.NewPortsClient(n.conn)
 	n.SpoolersClient, n.NodesClient, n.MonitorsClient = apiv1.NewSpoolersClient(n.conn), apiv1.NewNodesClient(n.conn), apiv1.NewMonitorsClient(n.conn)
+	n.ClusterClient = apiv1.NewClusterClient(n.conn)
 	return n, nil
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/procs"
@@ -196,68 +194,6 @@ func (b *bench) mock(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// accepts is how long clients of the other two nodes wait until their documents are
-// accepted, with the owner there, and from its death until another prints for it. Documents
-// are due at fixed times, and times count from when one was due.
-func (b *bench) accepts(ctx context.Context) error {
-	const name, rate, printers = "ACCEPT", 50, 10
-	if err := b.spooler(ctx, name, printers); err != nil {
-		return err
-	}
-	var worse []string
-	for range b.turns {
-		owner, err := b.online(ctx, name)
-		if err != nil {
-			return err
-		}
-		window := b.lease + time.Second
-		before, err := b.load(ctx, name, owner, rate, window)
-		if err != nil {
-			return err
-		}
-		owner.kill()
-		during, err := b.load(ctx, name, owner, rate, window)
-		if err != nil {
-			return err
-		}
-		worse = append(worse, fmt.Sprintf("%s: p50 %.1f -> %.1f ms, p99 %.1f -> %.1f ms", owner.name, ms(before, 0.5), ms(during, 0.5), ms(before, 0.99), ms(during, 0.99)))
-		if err := b.up(ctx, owner); err != nil {
-			return err
-		}
-	}
-	fmt.Printf("| accept, before -> during a fail-over | %d | %s | p99 <= 2 times | %.1f |\n", printers, strings.Join(worse, "; "), procs.Load())
-	return nil
-}
-
-func ms(all []time.Duration, part float64) float64 {
-	s := slices.Sorted(slices.Values(all))
-	return float64(s[min(int(part*float64(len(s))), len(s)-1)].Microseconds()) / 1000
-}
-
-func (b *bench) load(ctx context.Context, name string, except *node, rate int, window time.Duration) ([]time.Duration, error) {
-	var mu sync.Mutex
-	var all []time.Duration
-	var errs []error
-	var clients sync.WaitGroup
-	began := time.Now()
-	for i := range int(window.Seconds() * float64(rate)) {
-		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
-		<-time.After(time.Until(due))
-		n := b.nodes[i%nodes]
-		if n == except {
-			n = b.other(except)
-		}
-		clients.Go(func() {
-			_, err := n.submit(ctx, name, printerName(i%10), document("accept", i))
-			mu.Lock()
-			defer mu.Unlock()
-			all, errs = append(all, time.Since(due)), append(errs, err)
-		})
-	}
-	clients.Wait()
-	return all, errors.Join(errs...)
 }
 
 // limits is as many spoolers as are promised, and what they cost.

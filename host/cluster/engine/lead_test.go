@@ -1,0 +1,29 @@
+package engine
+
+import (
+	"testing"
+	"time"
+)
+
+// TestWish: the lead goes only to whom it has been meant for all the time.
+func TestWish(t *testing.T) {
+	var w wish
+	for i, step := range []struct {
+		node string
+		now  bool
+	}{{"n2", false}, {"n2", false}, {"n2", false}, {"n3", false}, {"n3", false}, {"n3", false}, {"n3", true}, {"", false}, {"", false}, {"", false}, {"", false}, {"n3", false}} {
+		if got := w.again(step.node); got != step.now {
+			t.Errorf("step %d, %q: %v", i, step.node, got)
+		}
+	}
+}
+
+func TestElection(t *testing.T) {
+	for lease, want := range map[time.Duration][2]uint{
+		2 * time.Second: {50, 500}, 5 * time.Second: {50, 500}, 20 * time.Second: {200, 2000}, 5 * time.Minute: {500, 5000},
+	} {
+		if tick, timeout := election(lease); tick != want[0] || timeout != want[1] {
+			t.Errorf("a lease of %v: %d and %d ms, want %v", lease, tick, timeout, want)
+		}
+	}
+}

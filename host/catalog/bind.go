@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/spoolhost/spoolhost/host/registry"
-	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/host/supervisor"
 	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -181,7 +179,7 @@ func (c *Catalog) launch(ctx context.Context, m Monitor, services func(grpc.Serv
 }
 
 func (c *Catalog) start(ctx context.Context, m Monitor, services func(grpc.ServiceRegistrar), log func(supervisor.Line)) (*supervisor.Process, error) {
-	incarnation, err := c.nextIncarnation(ctx)
+	incarnation, err := c.incarnations.next(ctx, c.cfg.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -189,27 +187,6 @@ func (c *Catalog) start(ctx context.Context, m Monitor, services func(grpc.Servi
 		Name: m.Name, Path: m.Path, Digest: m.Digest, Args: m.Args, Env: m.Env, Incarnation: incarnation,
 		Limits: m.Options.Limits.Over(c.cfg.Limits), Grace: m.Options.KillGrace,
 	}, services, log)
-}
-
-// nextIncarnation gives a number that no process had before, whatever happens to the host.
-func (c *Catalog) nextIncarnation(ctx context.Context) (uint64, error) {
-	const key = "catalog/incarnation"
-	var n uint64
-	err := c.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		data, err := tx.Get(key)
-		if err != nil && !errors.Is(err, spoolerr.NotFound) {
-			return err
-		}
-		n = 1
-		switch {
-		case len(data) == 8:
-			n = binary.BigEndian.Uint64(data) + 1
-		case err == nil: // to begin anew would give numbers a second time
-			return spoolerr.New(spoolerr.Corrupt, 0, "the number of the last module process, %s, is damaged in the database; restore it from a backup", spool.Quote(key))
-		}
-		return tx.Put(key, binary.BigEndian.AppendUint64(nil, n))
-	})
-	return n, err
 }
 
 // Description is what a module says of itself.

@@ -62,7 +62,8 @@ type Config struct {
 type Catalog struct {
 	cfg Config
 
-	pool pool
+	pool         pool
+	incarnations incarnations
 
 	mu       sync.RWMutex
 	monitors map[string]Monitor // by folded name

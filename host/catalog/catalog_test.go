@@ -173,8 +173,8 @@ func TestIncarnations(t *testing.T) {
 	f := newFixture(t)
 	last := uint64(0)
 	for range 3 {
-		for range 5 {
-			n, err := f.nextIncarnation(deadline(t))
+		for range 100 { // more than are taken from the store at once
+			n, err := f.incarnations.next(deadline(t), f.store)
 			check(t, err)
 			if n <= last {
 				t.Errorf("%d after %d", n, last)
@@ -184,6 +184,7 @@ func TestIncarnations(t *testing.T) {
 		f.reopen(t)
 	}
 	check(t, f.store.Update(deadline(t), func(tx store.Tx) error { return tx.Put("catalog/incarnation", []byte{1}) }))
-	_, err := f.nextIncarnation(deadline(t))
+	f.reopen(t)
+	_, err := f.incarnations.next(deadline(t), f.store)
 	wantError(t, err, spoolerr.Corrupt, spoolerr.CodeInvalidData)
 }

@@ -19,12 +19,14 @@ const maxHandshake = 8 << 10
 
 // readHandshake reads the first line and checks it before go-plugin sees it, because
 // go-plugin would dial whatever address it names. The seven fields are: core version,
-// protocol version, network, address, protocol, certificate, multiplexing.
-func readHandshake(r *bufio.Reader, socketDir string) (string, error) {
+// protocol version, network, address, protocol, certificate, multiplexing. A module that
+// names no certificate uses the one that it was offered, if it was.
+func readHandshake(r *bufio.Reader, socketDir, offered string) (string, error) {
 	line, err := readLimitedLine(r, maxHandshake)
 	if err != nil {
 		return "", err
 	}
+	line = fillIn(line, offered)
 	if err := checkHandshake(line, socketDir); err != nil {
 		return "", err
 	}
@@ -32,6 +34,15 @@ func readHandshake(r *bufio.Reader, socketDir string) (string, error) {
 		return line, nil
 	}
 	return line, checkSocket(strings.Split(line, "|")[3])
+}
+
+// fillIn writes a certificate into a handshake line that names none.
+func fillIn(line, certificate string) string {
+	f := strings.Split(line, "|")
+	if len(f) > 5 && f[5] == "" {
+		f[5] = certificate
+	}
+	return strings.Join(f, "|")
 }
 
 // checkSocket refuses a link: it would lead out of the directory.

@@ -146,11 +146,12 @@ func (s state) startFailed(err error, random float64) (state, []action) {
 }
 
 func (s state) ended(err error, ran time.Duration, random float64) (state, []action) {
-	if s.worked {
+	var since time.Duration
+	if s.worked { // it waits no longer than from its last start on
 		s.backoff.Eased()
-		s.worked = false
+		s.worked, since = false, ran
 	}
-	s, actions := s.failed(err, s.backoff.Failed(ran, random), 0)
+	s, actions := s.failed(err, s.backoff.Failed(ran, random)-since, 0)
 	return s, append([]action{{do: tellEnded}}, actions...)
 }
 

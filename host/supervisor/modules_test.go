@@ -115,9 +115,12 @@ func handshake(variant string) {
 	case "mute": // takes the connection and says nothing
 		l, _ := net.Listen("unix", addr)
 		defer runtime.KeepAlive(l)
-	case "plain": // no TLS, so not the holder of the certificate
+	case "plain", "no-cert-plain": // no TLS, so not the holder of the certificate
 		l, _ := net.Listen("unix", addr)
 		go grpc.NewServer().Serve(l)
+		if variant == "no-cert-plain" { // as one that has the certificate of the host's making
+			cert = ""
+		}
 	case "bad-cert":
 		net.Listen("unix", addr)
 		cert = strings.Repeat("A", 200)

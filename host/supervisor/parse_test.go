@@ -179,7 +179,7 @@ func TestCheckHandshake(t *testing.T) {
 		"too short a cert": {"1|1|unix|" + dir + "/s|grpc|AAAA|false", "no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := checkHandshake(c.line, dir)
+			err := checkHandshake(fillIn(c.line, ""), dir)
 			if c.want == "" && err == nil {
 				return
 			}
@@ -187,6 +187,21 @@ func TestCheckHandshake(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestFillIn: only a module that names no certificate gets the one that it was offered.
+func TestFillIn(t *testing.T) {
+	for line, want := range map[string]string{
+		"1|1|unix|/d/s|grpc|":       "1|1|unix|/d/s|grpc|C",
+		"1|1|unix|/d/s|grpc||false": "1|1|unix|/d/s|grpc|C|false",
+		"1|1|unix|/d/s|grpc|X":      "1|1|unix|/d/s|grpc|X",
+		"1|1|unix|/d/s|grpc":        "1|1|unix|/d/s|grpc",
+		"":                          "",
+	} {
+		if got := fillIn(line, "C"); got != want {
+			t.Errorf("%q became %q, want %q", line, got, want)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"net"
 	"os"
 	"os/exec"
@@ -112,7 +111,7 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 	if err != nil {
 		return nil, err
 	}
-	certificate, identity, err := newIdentity(time.Now())
+	id, err := newIdentity(time.Now())
 	if err != nil {
 		_ = image.Close()
 		return nil, err
@@ -133,10 +132,10 @@ func (e *Env) Start(ctx context.Context, spec Spec, services func(grpc.ServiceRe
 		return nil, err
 	}
 	spec.dir = p.dir
-	p.run = newModuleRunner(spec, e.Launcher, image, box, p.out, func(pid int) error {
+	p.run = newModuleRunner(spec, e.Launcher, image, id, box, p.out, func(pid int) error {
 		return e.Orphans.Record(pid, spec.Name, spec.Incarnation, box.mark)
 	})
-	p.client = plugin.NewClient(e.clientConfig(p, spec, certificate, identity))
+	p.client = plugin.NewClient(e.clientConfig(p, spec, id))
 	err = p.connect(ctx)
 	p.PID = p.run.processID()
 	go p.cleanUp()
@@ -184,14 +183,14 @@ func (p *Process) listen(spec Spec, b *box, services func(grpc.ServiceRegistrar)
 func (p *Process) hostSocket() string { return filepath.Join(p.dir, "host") }
 
 // clientConfig is made afresh for each start: go-plugin writes into it.
-func (e *Env) clientConfig(p *Process, spec Spec, certificate string, identity *tls.Config) *plugin.ClientConfig {
+func (e *Env) clientConfig(p *Process, spec Spec, id *identity) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion: wire.ProtocolVersion, MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue,
 		},
 		Plugins:          plugin.PluginSet{wire.PluginName: connPlugin{}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		TLSConfig:        identity,
+		TLSConfig:        id.config,
 		SkipHostEnv:      true,
 		StartTimeout:     e.StartTimeout + time.Second, // connect's own deadline comes first
 		Logger:           hclog.NewNullLogger(),
@@ -204,7 +203,7 @@ func (e *Env) clientConfig(p *Process, spec Spec, certificate string, identity *
 			grpc.WithChainStreamInterceptor(p.dialed.intercept),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, socketDir string) (runner.Runner, error) {
-			cmd.Env = append(cmd.Env, clientCertEnv+"="+certificate)
+			cmd.Env = append(cmd.Env, clientCertEnv+"="+id.host)
 			cmd.Env = append(environment(spec, p.hostSocket(), filepath.Join(p.dir, "tmp")), cmd.Env...)
 			p.run.cmd, p.run.socketDir = cmd, socketDir
 			return p.run, p.run.box.account.own(socketDir)

@@ -30,6 +30,7 @@ type moduleRunner struct {
 	spec      Spec
 	launcher  *Launcher
 	image     *os.File
+	identity  *identity
 	box       *box
 	cmd       *exec.Cmd
 	socketDir string
@@ -55,9 +56,9 @@ type moduleRunner struct {
 
 var _ runner.Runner = (*moduleRunner)(nil)
 
-func newModuleRunner(spec Spec, launcher *Launcher, image *os.File, b *box, out *output, started func(int) error) *moduleRunner {
+func newModuleRunner(spec Spec, launcher *Launcher, image *os.File, id *identity, b *box, out *output, started func(int) error) *moduleRunner {
 	r := &moduleRunner{
-		spec: spec, launcher: launcher, image: image, box: b, out: out, started: started, exited: make(chan struct{}),
+		spec: spec, launcher: launcher, image: image, identity: id, box: b, out: out, started: started, exited: make(chan struct{}),
 	}
 	r.handshake, r.handshakeW = io.Pipe()
 	r.noStderr, r.noStderrW = io.Pipe()
@@ -86,12 +87,10 @@ func (r *moduleRunner) Start(ctx context.Context) (retErr error) {
 		return err
 	}
 	childEnds, r.stdout = append(childEnds, stdoutW), stdoutR
-	documents, err := r.documentSocket()
+	more, err := r.moreFiles()
+	childEnds = append(childEnds, more...)
 	if err != nil {
 		return err
-	}
-	if documents != nil {
-		childEnds = append(childEnds, documents)
 	}
 	stderrR, stderrW, err := os.Pipe()
 	if err != nil {
@@ -102,7 +101,7 @@ func (r *moduleRunner) Start(ctx context.Context) (retErr error) {
 	r.cmd.Args = append([]string{r.spec.Path}, r.spec.Args...)
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = nil, stdoutW, stderrW
 	r.cmd.Dir = r.spec.dir
-	prepare(r.cmd, r.spec.Path, inherited(lifelineR, r.image, documents))
+	prepare(r.cmd, r.spec.Path, append([]*os.File{lifelineR, r.image}, more...))
 	r.box.attributes(r.cmd.SysProcAttr)
 	if err := r.launcher.start(ctx, r.cmd); err != nil {
 		return r.startError(err)
@@ -122,22 +121,22 @@ func (r *moduleRunner) Start(ctx context.Context) (retErr error) {
 	return nil
 }
 
-// documentSocket makes the socket for documents and gives the module's end of it.
-func (r *moduleRunner) documentSocket() (module *os.File, err error) {
+// moreFiles makes the further files that the module inherits, and tells it their numbers: its end of the socket for documents, and its certificate with the key.
+func (r *moduleRunner) moreFiles() (files []*os.File, err error) {
+	add := func(variable string, f *os.File) {
+		if f != nil {
+			r.cmd.Env = append(r.cmd.Env, variable+"="+strconv.Itoa(wire.FurtherFD+len(files)))
+			files = append(files, f)
+		}
+	}
+	var module *os.File
 	r.documents, module, err = wire.NewDocumentSocket()
-	if module != nil {
-		r.cmd.Env = append(r.cmd.Env, wire.EnvDocuments+"="+strconv.Itoa(wire.DocumentsFD))
+	if add(wire.EnvDocuments, module); err != nil {
+		return files, err
 	}
-	return module, err
-}
-
-// inherited gives the files that become descriptors 3, 4 and, if there is one, 5.
-func inherited(lifeline, image, documents *os.File) []*os.File {
-	files := []*os.File{lifeline, image}
-	if documents != nil {
-		files = append(files, documents)
-	}
-	return files
+	certificate, err := r.identity.hand()
+	add(wire.EnvIdentity, certificate)
+	return files, err
 }
 
 // launched makes the process known to Kill, which may have been called before.
@@ -160,7 +159,7 @@ func (r *moduleRunner) processID() int {
 func (r *moduleRunner) readStdout() {
 	defer r.readers.Done()
 	in := bufio.NewReader(&pacedReader{r.stdout, r.out.pace})
-	line, err := readHandshake(in, r.socketDir)
+	line, err := readHandshake(in, r.socketDir, r.identity.offered)
 	if err != nil {
 		r.setBadHandshake(err)
 	} else {

@@ -4,12 +4,17 @@ package supervisor
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
 
 	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -23,8 +28,12 @@ func TestStart(t *testing.T) {
 	env := newEnv(t)
 	for range 2 {
 		p := start(t, env, "monitor", "EXTRA=1")
-		d, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, 10*time.Second), &pluginv1.DescribeRequest{})
+		var with peer.Peer
+		d, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, 10*time.Second), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
 		check(t, err)
+		if got := certificateOf(t, with); got != p.run.identity.offered {
+			t.Errorf("the module's certificate is %s, want the one that it was offered", got)
+		}
 		if d.GetKind() != "monitor" || d.GetName() != "puppet" || d.GetVersion() != "7" {
 			t.Errorf("described as %v", d)
 		}
@@ -51,6 +60,26 @@ func TestStart(t *testing.T) {
 			t.Errorf("private directory after the end: %v", err)
 		}
 	}
+}
+
+// TestStartOwnCertificate: a module need not use the certificate that it is offered.
+func TestStartOwnCertificate(t *testing.T) {
+	p := start(t, newEnv(t), "simple")
+	var with peer.Peer
+	_, _ = pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, 10*time.Second), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
+	if certificateOf(t, with) == p.run.identity.offered {
+		t.Error("a module that knows nothing of it has the certificate that it was offered")
+	}
+}
+
+// certificateOf gives the certificate of who answered a call, as a handshake line has it.
+func certificateOf(t *testing.T, p peer.Peer) string {
+	t.Helper()
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok {
+		t.Fatalf("no TLS: %v", p)
+	}
+	return base64.RawStdEncoding.EncodeToString(info.State.PeerCertificates[0].Raw)
 }
 
 // TestStartFailures are the modules that never come up. Each must be a clear error, soon,
@@ -85,6 +114,7 @@ func TestStartFailures(t *testing.T) {
 		"nobody":           {"handshake", variant("nobody"), spoolerr.Unavailable, "nobody answers"},
 		"mute":             {"handshake", variant("mute"), spoolerr.TimedOut, "no handshake within"},
 		"plain":            {"handshake", variant("plain"), spoolerr.Unavailable, "nobody answers"},
+		"offered, plain":   {"handshake", variant("no-cert-plain"), spoolerr.Unavailable, "nobody answers"},
 		"bad certificate":  {"handshake", variant("bad-cert"), spoolerr.Unavailable, "cert"},
 		"gone":             {"handshake", variant("gone"), spoolerr.Unavailable, "did not start"},
 	} {

@@ -49,8 +49,9 @@ func Serve(m Module) {
 		Plugins: plugin.PluginSet{PluginName: &modulePlugin{register: func(s *grpc.Server) {
 			m.attach(s, calls, host, log)
 		}}},
-		GRPCServer: calls.server,
-		Logger:     hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
+		GRPCServer:  calls.server,
+		TLSProvider: inheritedIdentity(),
+		Logger:      hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 	})
 	os.Exit(0)
 }

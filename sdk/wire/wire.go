@@ -22,13 +22,18 @@ const (
 	// EnvDocuments is the number of an inherited descriptor, a socket (SOCK_SEQPACKET) over
 	// which the host sends descriptors of documents. It is not set where there is none.
 	EnvDocuments = "SPOOLHOST_DOCUMENT_FD"
-	// DocumentsFD is that number where the launcher can choose it.
-	DocumentsFD = 5
+	// EnvIdentity is the number of an inherited descriptor, a pipe that holds a certificate
+	// and its key in PEM. A module that serves TLS with it leaves the certificate out of its
+	// handshake line; one that makes its own need not read it. It is not set where there is
+	// none.
+	EnvIdentity = "SPOOLHOST_IDENTITY_FD"
 	// LifelineFD is the lifeline's number where the launcher can choose it.
 	LifelineFD = 3
 	// ExecutableFD is the descriptor of the verified executable, inherited so that what
 	// was hashed is what runs. Serve closes it.
 	ExecutableFD = 4
+	// FurtherFD is the first number of the descriptors that not every module inherits.
+	FurtherFD = 5
 )
 
 // Names of the services.

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc/mem"
 
+	"github.com/spoolhost/spoolhost/host/pointprint/filepart"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -23,8 +25,7 @@ const (
 	// memory that nobody takes.
 	readersTurn     = 5 * time.Second
 	readersPatience = 30 * time.Second
-	// A message has firstPart bytes until the client has taken some, and then fullPart. gRPC keeps
-	// each in a buffer of 32 KiB or of 1 MiB.
+	// A message has firstPart bytes until the client has taken some, and then fullPart.
 	firstPart  = 31 << 10
 	fullPart   = 512 << 10
 	smallParts = 8
@@ -34,26 +35,25 @@ const (
 type readers struct {
 	turn, patience time.Duration
 
-	places  *semaphore.Weighted // fair: first come, first served
-	all     atomic.Int64
-	buffers sync.Pool
+	places      *semaphore.Weighted // fair: first come, first served
+	all         atomic.Int64
+	first, full *filepart.Pool
 }
 
 func newReaders(atOnce int64, turn, patience time.Duration) *readers {
 	return &readers{
 		turn: turn, patience: patience,
-		places: semaphore.NewWeighted(atOnce), buffers: sync.Pool{New: func() any { return new([fullPart]byte) }},
+		places: semaphore.NewWeighted(atOnce), first: filepart.NewPool(firstPart), full: filepart.NewPool(fullPart),
 	}
 }
 
 // reader is one stream.
 type reader struct {
-	of     *readers
-	lapse  *time.Timer // ends the turn of one whose client takes nothing
-	give   func()      // gives the place back, once
-	ends   time.Time   // of the turn
-	buffer *[fullPart]byte
-	taken  int // messages
+	of    *readers
+	lapse *time.Timer // ends the turn of one whose client takes nothing
+	give  func()      // gives the place back, once
+	ends  time.Time   // of the turn
+	taken int         // messages
 }
 
 // enter waits for a stream's first turn.
@@ -67,7 +67,6 @@ func (rs *readers) enter(ctx context.Context) (*reader, error) {
 		rs.all.Add(-1)
 		return nil, err
 	}
-	r.buffer, _ = rs.buffers.Get().(*[fullPart]byte)
 	return r, nil
 }
 
@@ -94,27 +93,23 @@ func (r *reader) end() {
 	r.give()
 }
 
-// leave ends the stream. What is still being sent keeps the buffer.
-func (r *reader) leave(sending bool) {
+// leave ends the stream.
+func (r *reader) leave() {
 	r.end()
-	if !sending {
-		r.of.buffers.Put(r.buffer)
-	}
 	r.of.all.Add(-1)
 }
 
-// next gives room for the next part.
-func (r *reader) next(left int64) []byte {
-	part := int64(fullPart)
+// next gives room for the next part. gRPC gives it back when it has gone.
+func (r *reader) next(left int64) mem.Buffer {
+	pool, part := r.of.full, int64(fullPart)
 	if r.taken < smallParts {
-		part = firstPart
+		pool, part = r.of.first, firstPart
 	}
-	return r.buffer[:min(part, left)]
+	return mem.NewBuffer(pool.Get(int(min(part, left))), pool)
 }
 
-// send sends a part, and says whether that is still under way when it gives up: gRPC ends it
-// with the call.
-func (r *reader) send(send func() error) (sending bool, err error) {
+// send sends a part. When it gives up, that may still be under way: gRPC ends it with the call.
+func (r *reader) send(send func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- send() }()
 	patience := time.NewTimer(r.of.patience)
@@ -122,8 +117,8 @@ func (r *reader) send(send func() error) (sending bool, err error) {
 	select {
 	case err := <-done:
 		r.taken++
-		return false, err
+		return err
 	case <-patience.C:
-		return true, spoolerr.New(spoolerr.TimedOut, 0, "the client has taken nothing for %s; it may ask for the rest", r.of.patience)
+		return spoolerr.New(spoolerr.TimedOut, 0, "the client has taken nothing for %s; it may ask for the rest", r.of.patience)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/pointprint/client"
+	"github.com/spoolhost/spoolhost/host/pointprint/filepart"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -77,6 +78,7 @@ func newServer(cfg Config, who credentials.TransportCredentials) *Server {
 	s := &Server{cfg: cfg}
 	s.grpc = grpc.NewServer(
 		grpc.Creds(who),
+		grpc.ForceServerCodecV2(filepart.Codec()),
 		grpc.MaxRecvMsgSize(maxChunk+64<<10),
 		grpc.ChainUnaryInterceptor(s.authorizeUnary, s.routeUnary),
 		grpc.ChainStreamInterceptor(s.authorizeStream, s.routeStream),

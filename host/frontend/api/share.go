@@ -6,9 +6,11 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	sharedigest "github.com/spoolhost/spoolhost/host/pointprint/digest"
+	"github.com/spoolhost/spoolhost/host/pointprint/filepart"
 	"github.com/spoolhost/spoolhost/host/share"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -77,8 +79,7 @@ func (s *shareServer) ReadFile(r *apiv1.ReadFileRequest, stream grpc.ServerStrea
 	if err != nil {
 		return err
 	}
-	sending := false
-	defer func() { reader.leave(sending) }()
+	defer reader.leave()
 	content, f, err := sh.Open(stream.Context(), r.GetPath(), r.GetDigest())
 	if err != nil {
 		return err
@@ -88,20 +89,19 @@ func (s *shareServer) ReadFile(r *apiv1.ReadFileRequest, stream grpc.ServerStrea
 	if err != nil {
 		return err
 	}
-	resp := &apiv1.ReadFileResponse{File: fileToProto(f)}
-	for first, left := true, part.Size(); first || left > 0; first = false {
+	for message, left := (&filepart.Part{File: fileToProto(f)}), part.Size(); message.File != nil || left > 0; message = new(filepart.Part) {
 		if err := reader.turn(stream.Context()); err != nil {
 			return err
 		}
-		resp.Data = reader.next(left)
-		if _, err := io.ReadFull(part, resp.Data); err != nil {
+		data := reader.next(left)
+		if _, err := io.ReadFull(part, data.ReadOnlyData()); err != nil {
 			return spoolerr.As(err, spoolerr.Corrupt, "file %s cannot be read to its end", spool.Quote(f.Path))
 		}
-		left -= int64(len(resp.Data))
-		if sending, err = reader.send(func() error { return stream.Send(resp) }); err != nil {
+		left -= int64(data.Len())
+		message.Data = mem.BufferSlice{data}
+		if err := reader.send(func() error { return stream.SendMsg(message) }); err != nil {
 			return err
 		}
-		resp = &apiv1.ReadFileResponse{}
 	}
 	return nil
 }

@@ -9,8 +9,11 @@ import (
 	"os"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/spoolhost/spoolhost/host/pointprint/confine"
 	"github.com/spoolhost/spoolhost/host/pointprint/digest"
+	"github.com/spoolhost/spoolhost/host/pointprint/filepart"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -261,12 +264,13 @@ func (d download) receive(ctx context.Context, l *link, to io.Writer, at int64) 
 	defer silence.Stop()
 	stream, err := l.share.ReadFile(ctx, &apiv1.ReadFileRequest{
 		Spooler: d.remote.to(), Path: d.source, Offset: at, Length: left, Digest: d.file.Digest,
-	})
+	}, grpc.ForceCodecV2(filepart.Codec()))
 	if err != nil {
 		return 0, err
 	}
 	for {
-		m, err := stream.Recv()
+		var part filepart.Part
+		err := stream.RecvMsg(&part)
 		silence.Reset(stall)
 		switch {
 		case ended(err) && n == left:
@@ -275,13 +279,26 @@ func (d download) receive(ctx context.Context, l *link, to io.Writer, at int64) 
 			return n, spoolerr.New(spoolerr.Unavailable, 0, "the server sent %d of %d bytes; what came is kept", at+n, d.file.Size)
 		case err != nil:
 			return n, err
-		case n+int64(len(m.GetData())) > left:
-			return n, spoolerr.New(spoolerr.Corrupt, 0, "the server sends more than the %d bytes that it announced; nothing of it is kept", d.file.Size)
 		}
-		if _, err := to.Write(m.GetData()); err != nil {
+		got, err := d.take(&part, to, left-n)
+		if n += got; err != nil {
+			return n, err
+		}
+	}
+}
+
+// take writes a part and gives it back.
+func (d download) take(part *filepart.Part, to io.Writer, left int64) (n int64, err error) {
+	defer part.Free()
+	if int64(part.Len()) > left {
+		return 0, spoolerr.New(spoolerr.Corrupt, 0, "the server sends more than the %d bytes that it announced; nothing of it is kept", d.file.Size)
+	}
+	for _, b := range part.Data {
+		if _, err := to.Write(b.ReadOnlyData()); err != nil {
 			return n, spoolerr.As(err, spoolerr.NoSpace, "it cannot be written")
 		}
-		n += int64(len(m.GetData()))
-		d.moved(len(m.GetData()))
+		n += int64(b.Len())
 	}
+	d.moved(int(n))
+	return n, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -154,6 +155,13 @@ func (e *clusterEngine) knows(node string) bool {
 	return known || e.nodes == nil
 }
 
+// known gives the nodes as they were last read.
+func (e *clusterEngine) known() map[string]engine.Node {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.nodes)
+}
+
 // run keeps the node in the cluster until ctx ends. It fails if the cluster does not have
 // this node.
 func (e *clusterEngine) run(ctx context.Context) error {
@@ -271,7 +279,7 @@ func (e *clusterEngine) api() *api.ClusterEngine {
 	if e == nil {
 		return nil
 	}
-	return &api.ClusterEngine{Roster: e.roster, Endpoints: e.host.cfg.Cluster.Endpoints, Dial: e.Dial, ClockProblem: e.clocks.problem}
+	return &api.ClusterEngine{Roster: e.roster, Endpoints: e.host.cfg.Cluster.Endpoints, Nodes: e.known, Dial: e.Dial, ClockProblem: e.clocks.problem}
 }
 
 // InitCluster makes this host the first node of a cluster, and gives a token for the

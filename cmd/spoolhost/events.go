@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,26 +28,37 @@ func newEventsCommand(opts *options) *cobra.Command {
 		Short: "Show the host's event log",
 		Long: `Show what happened on the host, oldest first. Every sort of event has a number that is
 never used for anything else: filter and alert by it. With --follow the command goes on
-with what is to come, until it is interrupted; with -o json each event is then one line.`,
+with what is to come, until it is interrupted; with -o json each event is then one line.
+Those of a cluster spooler come from all nodes, by the nodes' clocks; a node that does not
+answer is named on standard error.`,
 		Example: `  spoolhost events --severity warning
   spoolhost events --follow -o json | jq -r 'select(.id == 201) | .text'
   spoolhost events --about printer/Office -n 20`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, _ []string) error {
+		RunE: withHost(opts, func(ctx context.Context, c *call, cmd *cobra.Command, _ []string) error {
 			req, err := f.request(c.spooler)
 			if err != nil {
 				return err
 			}
 			stream, err := c.ListEvents(ctx, req)
 			if f.follow {
-				return followEvents(c.out, stream, err)
+				return followEvents(c.out, cmd.ErrOrStderr(), stream, err)
 			}
-			events, err := collect(stream, err, (*apiv1.ListEventsResponse).GetEvents)
+			var unasked []*apiv1.UnaskedNode
+			events, err := collect(stream, err, func(r *apiv1.ListEventsResponse) []*apiv1.Event {
+				unasked = append(unasked, r.GetUnasked()...)
+				return r.GetEvents()
+			})
 			if err != nil {
 				return err
 			}
-			return list(c.out, events, "no events", []string{"TIME", "ID", "SEVERITY", "EVENT", "TEXT"}, eventRow)
+			tellUnasked(cmd.ErrOrStderr(), unasked)
+			header := []string{"TIME", "ID", "SEVERITY", "EVENT", "TEXT"}
+			if c.spooler != "" {
+				header = slices.Insert(header, 1, "NODE")
+			}
+			return list(c.out, events, "no events", header, func(e *apiv1.Event) []string { return eventRow(e, c.spooler != "") })
 		}),
 	}
 	flags := cmd.Flags()
@@ -75,12 +87,31 @@ func (f eventFlags) request(spooler string) (*apiv1.ListEventsRequest, error) {
 	return req, nil
 }
 
-func eventRow(e *apiv1.Event) []string {
-	return []string{localTime(e.GetTime()), fmt.Sprint(e.GetId()), e.GetSeverity(), e.GetName(), clean(e.GetText())}
+// eventRow is a line of a table; with the node, if the events are a spooler's.
+func eventRow(e *apiv1.Event, node bool) []string {
+	row := []string{localTime(e.GetTime()), fmt.Sprint(e.GetId()), e.GetSeverity(), e.GetName(), clean(e.GetText())}
+	if node {
+		row = slices.Insert(row, 1, clean(e.GetNode()))
+	}
+	return row
+}
+
+// tellUnasked says which nodes of the cluster are missing, and since when one is not.
+func tellUnasked(w io.Writer, nodes []*apiv1.UnaskedNode) {
+	for _, n := range nodes {
+		_, _ = fmt.Fprintln(w, unaskedLine(n))
+	}
+}
+
+func unaskedLine(n *apiv1.UnaskedNode) string {
+	if n.GetProblem() == "" {
+		return fmt.Sprintf("node %s answers again", clean(n.GetNode()))
+	}
+	return fmt.Sprintf("node %s could not be asked: %s; what happened there is missing", clean(n.GetNode()), clean(n.GetProblem()))
 }
 
 // followEvents writes events one by one as they come.
-func followEvents(out output, stream interface {
+func followEvents(out output, notices io.Writer, stream interface {
 	Recv() (*apiv1.ListEventsResponse, error)
 }, err error) error {
 	for err == nil {
@@ -88,6 +119,7 @@ func followEvents(out output, stream interface {
 		if r, err = stream.Recv(); err != nil {
 			break
 		}
+		tellUnasked(notices, r.GetUnasked())
 		for _, e := range r.GetEvents() {
 			if err = writeEvent(out, e); err != nil {
 				return err
@@ -102,7 +134,7 @@ func followEvents(out output, stream interface {
 
 func writeEvent(out output, e *apiv1.Event) error {
 	if !out.json {
-		_, err := fmt.Fprintln(out.w, strings.Join(eventRow(e), "  "))
+		_, err := fmt.Fprintln(out.w, strings.Join(eventRow(e, e.GetNode() != ""), "  "))
 		return err
 	}
 	line, err := messageJSON(e)

@@ -25,8 +25,8 @@ func TestMessageJSON(t *testing.T) {
 		"empty lists and scalars": {&apiv1.Port{}, `{"name":"","spooler":"","monitor":"","description":"","state":"","status":"","printers":[],"job":0}`},
 		"64 bits are numbers":     {&apiv1.Port{Name: "P", Job: math.MaxUint64}, `{"name":"P","spooler":"","monitor":"","description":"","state":"","status":"","printers":[],"job":18446744073709551615}`},
 		"no fields":               {&apiv1.DeletePortResponse{}, `{}`},
-		"times":                   {&apiv1.ExplainEvent{Time: at, Text: "x"}, `{"time":"2026-05-01T08:30:00.5Z","text":"x"}`},
-		"no time":                 {&apiv1.ExplainEvent{}, `{"text":""}`},
+		"times":                   {&apiv1.ExplainEvent{Time: at, Text: "x"}, `{"time":"2026-05-01T08:30:00.5Z","text":"x","node":""}`},
+		"no time":                 {&apiv1.ExplainEvent{}, `{"text":"","node":""}`},
 		"unset message":           {&apiv1.GetJobResponse{}, `{}`},
 		"bytes":                   {&apiv1.RegistryValue{Name: "n", Data: []byte{1, 2}}, `{"name":"n","type":"","data":"AQI=","text":""}`},
 		"map in order":            {&apiv1.AddPortRequest{Settings: map[string]string{"b": "2", "a": "1"}}, `{"spooler":"","name":"","monitor":"","settings":{"a":"1","b":"2"}}`},
@@ -58,9 +58,9 @@ func TestJobJSONHasWhatScriptsRead(t *testing.T) {
 
 func TestListJSON(t *testing.T) {
 	for want, list := range map[string][]*apiv1.ExplainEvent{
-		`[]`:                          nil,
-		`[{"text":"a"}]`:              {{Text: "a"}},
-		`[{"text":"a"},{"text":"b"}]`: {{Text: "a"}, {Text: "b"}},
+		`[]`:                       nil,
+		`[{"text":"a","node":""}]`: {{Text: "a"}},
+		`[{"text":"a","node":""},{"text":"b","node":""}]`: {{Text: "a"}, {Text: "b"}},
 	} {
 		if got, err := messagesJSON(list); err != nil || string(got) != want {
 			t.Errorf("got %s (%v), want %s", got, err, want)

@@ -60,7 +60,14 @@ func showExplanation(b *strings.Builder, why *apiv1.ExplainResponse) {
 		b.WriteByte('\n')
 	}
 	for _, event := range why.GetEvents() {
-		fmt.Fprintf(b, "%19s  %s\n", localTime(event.GetTime()), clean(event.GetText()))
+		node := ""
+		if event.GetNode() != "" {
+			node = clean(event.GetNode()) + ": "
+		}
+		fmt.Fprintf(b, "%19s  %s%s\n", localTime(event.GetTime()), node, clean(event.GetText()))
+	}
+	for _, n := range why.GetUnasked() {
+		fmt.Fprintf(b, "%19s  %s\n", "", unaskedLine(n))
 	}
 	if len(why.GetAdvice()) == 0 {
 		b.WriteString("\nWhat to do: nothing.\n")

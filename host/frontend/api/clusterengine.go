@@ -19,6 +19,8 @@ import (
 type ClusterEngine struct {
 	Roster    *engine.Roster
 	Endpoints []string
+	// Nodes gives the nodes in the cluster by folded name, as this one last knew them.
+	Nodes func() map[string]engine.Node
 	// Dial gives a connection to another node's API; it is kept by the giver.
 	Dial func(node, address string) (grpc.ClientConnInterface, error)
 	// ClockProblem says what is wrong with the clock of this node; empty for nothing.

@@ -42,17 +42,30 @@ func (s *hostServer) Explain(ctx context.Context, r *apiv1.ExplainRequest) (*api
 	if err != nil {
 		return nil, err
 	}
+	return resp, s.tellStory(ctx, sp, r, resp)
+}
+
+// tellStory adds what happened to an object.
+func (s *hostServer) tellStory(ctx context.Context, sp *spooler.Spooler, r *apiv1.ExplainRequest, resp *apiv1.ExplainResponse) error {
 	const most = 200
-	for _, e := range s.cfg.Events.Select(eventlog.Filter{Spooler: sp.Name(), Object: r.GetKind(), Name: name, Limit: most}) {
-		if e.Severity == eventlog.Info && e.Object != r.GetKind() {
+	c := s.newChronicle(&apiv1.ListEventsRequest{Spooler: sp.Name(), Object: r.GetKind(), ObjectName: r.GetName(), Limit: most})
+	var err error
+	if s.cfg.Cluster == nil || sp.Name() == spooler.NodeName {
+		err = s.listEvents(ctx, c.request, 0, c.keep)
+	} else {
+		err = c.gather(ctx)
+	}
+	for _, e := range c.sorted() {
+		if e.GetSeverity() == eventlog.Info.String() && e.GetObject() != r.GetKind() {
 			continue // of its neighbours only what went wrong matters
 		}
-		if e.Object == eventlog.Job && !mayRead(ctx, sp, e.Name) {
+		if e.GetObject() == eventlog.Job && !mayRead(ctx, sp, e.GetObjectName()) {
 			continue
 		}
-		resp.Events = append(resp.Events, &apiv1.ExplainEvent{Time: stamp(e.Time), Text: e.Text})
+		resp.Events = append(resp.Events, &apiv1.ExplainEvent{Time: e.GetTime(), Text: e.GetText(), Node: e.GetNode()})
 	}
-	return resp, nil
+	resp.Unasked = c.missing()
+	return err
 }
 
 // mayRead says whether the caller may see the events of a job, which tell its title.

@@ -139,6 +139,10 @@ func (s *Server) gone(ctx context.Context, name string, err error) error {
 // routeStream is routeUnary for streams: their first message names the spooler. Jobs are
 // taken by every node.
 func (s *Server) routeStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	switch info.FullMethod { // every node tells what it knows
+	case apiv1.Events_ListEvents_FullMethodName, apiv1.Events_ListNodeEvents_FullMethodName:
+		return next(srv, stream)
+	}
 	if s.cfg.Cluster == nil {
 		return next(srv, stream)
 	}

@@ -95,7 +95,8 @@ func clusterNeeds() map[string]access.Role {
 		apiv1.Nodes_ResumeNode_FullMethodName:       access.Administrator,
 
 		// Nodes only, which the method checks.
-		apiv1.Ipp_PassIpp_FullMethodName: access.User,
+		apiv1.Ipp_PassIpp_FullMethodName:           access.User,
+		apiv1.Events_ListNodeEvents_FullMethodName: access.User,
 
 		apiv1.Modules_PublishModule_FullMethodName:      access.Administrator,
 		apiv1.Modules_ListClusterModules_FullMethodName: access.User,

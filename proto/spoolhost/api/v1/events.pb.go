@@ -35,9 +35,11 @@ type Event struct {
 	Severity string `protobuf:"bytes,5,opt,name=severity,proto3" json:"severity,omitempty"`
 	Spooler  string `protobuf:"bytes,6,opt,name=spooler,proto3" json:"spooler,omitempty"`
 	// "host", "monitor", "port", "printer" or "job", and which one.
-	Object        string `protobuf:"bytes,7,opt,name=object,proto3" json:"object,omitempty"`
-	ObjectName    string `protobuf:"bytes,8,opt,name=object_name,json=objectName,proto3" json:"object_name,omitempty"`
-	Text          string `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
+	Object     string `protobuf:"bytes,7,opt,name=object,proto3" json:"object,omitempty"`
+	ObjectName string `protobuf:"bytes,8,opt,name=object_name,json=objectName,proto3" json:"object_name,omitempty"`
+	Text       string `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
+	// The node on which it happened, of events of a cluster spooler.
+	Node          string `protobuf:"bytes,10,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -131,6 +133,13 @@ func (x *Event) GetObjectName() string {
 func (x *Event) GetText() string {
 	if x != nil {
 		return x.Text
+	}
+	return ""
+}
+
+func (x *Event) GetNode() string {
+	if x != nil {
+		return x.Node
 	}
 	return ""
 }
@@ -233,8 +242,10 @@ func (x *ListEventsRequest) GetFollow() bool {
 }
 
 type ListEventsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Events []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// Nodes whose events are missing, of a cluster spooler.
+	Unasked       []*UnaskedNode `protobuf:"bytes,2,rep,name=unasked,proto3" json:"unasked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -276,11 +287,169 @@ func (x *ListEventsResponse) GetEvents() []*Event {
 	return nil
 }
 
+func (x *ListEventsResponse) GetUnasked() []*UnaskedNode {
+	if x != nil {
+		return x.Unasked
+	}
+	return nil
+}
+
+// UnaskedNode is a node that did not answer.
+type UnaskedNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Why not; empty: it answers again.
+	Problem       string `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnaskedNode) Reset() {
+	*x = UnaskedNode{}
+	mi := &file_spoolhost_api_v1_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnaskedNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnaskedNode) ProtoMessage() {}
+
+func (x *UnaskedNode) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnaskedNode.ProtoReflect.Descriptor instead.
+func (*UnaskedNode) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *UnaskedNode) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *UnaskedNode) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+type ListNodeEventsRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Events *ListEventsRequest     `protobuf:"bytes,1,opt,name=events,proto3" json:"events,omitempty"`
+	// Only events with a greater seq.
+	AfterSeq      uint64 `protobuf:"varint,2,opt,name=after_seq,json=afterSeq,proto3" json:"after_seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNodeEventsRequest) Reset() {
+	*x = ListNodeEventsRequest{}
+	mi := &file_spoolhost_api_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNodeEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNodeEventsRequest) ProtoMessage() {}
+
+func (x *ListNodeEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNodeEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListNodeEventsRequest) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListNodeEventsRequest) GetEvents() *ListEventsRequest {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListNodeEventsRequest) GetAfterSeq() uint64 {
+	if x != nil {
+		return x.AfterSeq
+	}
+	return 0
+}
+
+type ListNodeEventsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNodeEventsResponse) Reset() {
+	*x = ListNodeEventsResponse{}
+	mi := &file_spoolhost_api_v1_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNodeEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNodeEventsResponse) ProtoMessage() {}
+
+func (x *ListNodeEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_spoolhost_api_v1_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNodeEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListNodeEventsResponse) Descriptor() ([]byte, []int) {
+	return file_spoolhost_api_v1_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListNodeEventsResponse) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
 var File_spoolhost_api_v1_events_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1dspoolhost/api/v1/events.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x01\n" +
+	"\x1dspoolhost/api/v1/events.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x02\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x0e\n" +
@@ -291,7 +460,9 @@ const file_spoolhost_api_v1_events_proto_rawDesc = "" +
 	"\x06object\x18\a \x01(\tR\x06object\x12\x1f\n" +
 	"\vobject_name\x18\b \x01(\tR\n" +
 	"objectName\x12\x12\n" +
-	"\x04text\x18\t \x01(\tR\x04text\"\xc2\x01\n" +
+	"\x04text\x18\t \x01(\tR\x04text\x12\x12\n" +
+	"\x04node\x18\n" +
+	" \x01(\tR\x04node\"\xc2\x01\n" +
 	"\x11ListEventsRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x1f\n" +
@@ -300,12 +471,22 @@ const file_spoolhost_api_v1_events_proto_rawDesc = "" +
 	"\bseverity\x18\x04 \x01(\tR\bseverity\x12\x10\n" +
 	"\x03ids\x18\x05 \x03(\rR\x03ids\x12\x14\n" +
 	"\x05limit\x18\x06 \x01(\rR\x05limit\x12\x16\n" +
-	"\x06follow\x18\a \x01(\bR\x06follow\"E\n" +
+	"\x06follow\x18\a \x01(\bR\x06follow\"~\n" +
 	"\x12ListEventsResponse\x12/\n" +
-	"\x06events\x18\x01 \x03(\v2\x17.spoolhost.api.v1.EventR\x06events2c\n" +
+	"\x06events\x18\x01 \x03(\v2\x17.spoolhost.api.v1.EventR\x06events\x127\n" +
+	"\aunasked\x18\x02 \x03(\v2\x1d.spoolhost.api.v1.UnaskedNodeR\aunasked\";\n" +
+	"\vUnaskedNode\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"q\n" +
+	"\x15ListNodeEventsRequest\x12;\n" +
+	"\x06events\x18\x01 \x01(\v2#.spoolhost.api.v1.ListEventsRequestR\x06events\x12\x1b\n" +
+	"\tafter_seq\x18\x02 \x01(\x04R\bafterSeq\"I\n" +
+	"\x16ListNodeEventsResponse\x12/\n" +
+	"\x06events\x18\x01 \x03(\v2\x17.spoolhost.api.v1.EventR\x06events2\xca\x01\n" +
 	"\x06Events\x12Y\n" +
 	"\n" +
-	"ListEvents\x12#.spoolhost.api.v1.ListEventsRequest\x1a$.spoolhost.api.v1.ListEventsResponse0\x01B=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
+	"ListEvents\x12#.spoolhost.api.v1.ListEventsRequest\x1a$.spoolhost.api.v1.ListEventsResponse0\x01\x12e\n" +
+	"\x0eListNodeEvents\x12'.spoolhost.api.v1.ListNodeEventsRequest\x1a(.spoolhost.api.v1.ListNodeEventsResponse0\x01B=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
 
 var (
 	file_spoolhost_api_v1_events_proto_rawDescOnce sync.Once
@@ -319,23 +500,31 @@ func file_spoolhost_api_v1_events_proto_rawDescGZIP() []byte {
 	return file_spoolhost_api_v1_events_proto_rawDescData
 }
 
-var file_spoolhost_api_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_spoolhost_api_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_spoolhost_api_v1_events_proto_goTypes = []any{
-	(*Event)(nil),                 // 0: spoolhost.api.v1.Event
-	(*ListEventsRequest)(nil),     // 1: spoolhost.api.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),    // 2: spoolhost.api.v1.ListEventsResponse
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*Event)(nil),                  // 0: spoolhost.api.v1.Event
+	(*ListEventsRequest)(nil),      // 1: spoolhost.api.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),     // 2: spoolhost.api.v1.ListEventsResponse
+	(*UnaskedNode)(nil),            // 3: spoolhost.api.v1.UnaskedNode
+	(*ListNodeEventsRequest)(nil),  // 4: spoolhost.api.v1.ListNodeEventsRequest
+	(*ListNodeEventsResponse)(nil), // 5: spoolhost.api.v1.ListNodeEventsResponse
+	(*timestamppb.Timestamp)(nil),  // 6: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_events_proto_depIdxs = []int32{
-	3, // 0: spoolhost.api.v1.Event.time:type_name -> google.protobuf.Timestamp
+	6, // 0: spoolhost.api.v1.Event.time:type_name -> google.protobuf.Timestamp
 	0, // 1: spoolhost.api.v1.ListEventsResponse.events:type_name -> spoolhost.api.v1.Event
-	1, // 2: spoolhost.api.v1.Events.ListEvents:input_type -> spoolhost.api.v1.ListEventsRequest
-	2, // 3: spoolhost.api.v1.Events.ListEvents:output_type -> spoolhost.api.v1.ListEventsResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 2: spoolhost.api.v1.ListEventsResponse.unasked:type_name -> spoolhost.api.v1.UnaskedNode
+	1, // 3: spoolhost.api.v1.ListNodeEventsRequest.events:type_name -> spoolhost.api.v1.ListEventsRequest
+	0, // 4: spoolhost.api.v1.ListNodeEventsResponse.events:type_name -> spoolhost.api.v1.Event
+	1, // 5: spoolhost.api.v1.Events.ListEvents:input_type -> spoolhost.api.v1.ListEventsRequest
+	4, // 6: spoolhost.api.v1.Events.ListNodeEvents:input_type -> spoolhost.api.v1.ListNodeEventsRequest
+	2, // 7: spoolhost.api.v1.Events.ListEvents:output_type -> spoolhost.api.v1.ListEventsResponse
+	5, // 8: spoolhost.api.v1.Events.ListNodeEvents:output_type -> spoolhost.api.v1.ListNodeEventsResponse
+	7, // [7:9] is the sub-list for method output_type
+	5, // [5:7] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_events_proto_init() }
@@ -349,7 +538,7 @@ func file_spoolhost_api_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_spoolhost_api_v1_events_proto_rawDesc), len(file_spoolhost_api_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Events_ListEvents_FullMethodName = "/spoolhost.api.v1.Events/ListEvents"
+	Events_ListEvents_FullMethodName     = "/spoolhost.api.v1.Events/ListEvents"
+	Events_ListNodeEvents_FullMethodName = "/spoolhost.api.v1.Events/ListNodeEvents"
 )
 
 // EventsClient is the client API for Events service.
@@ -29,8 +30,11 @@ const (
 // Events is the host's event log. Operators read all of it.
 type EventsClient interface {
 	// ListEvents streams the events that match, oldest first, and with follow those to come.
+	// Those of a cluster spooler are collected from all nodes: each has what happened there.
 	// Idempotent. Errors: ERROR_ACCESS_DENIED (5).
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEventsResponse], error)
+	// ListNodeEvents streams those that this node has. Only nodes of the cluster may ask.
+	ListNodeEvents(ctx context.Context, in *ListNodeEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListNodeEventsResponse], error)
 }
 
 type eventsClient struct {
@@ -60,6 +64,25 @@ func (c *eventsClient) ListEvents(ctx context.Context, in *ListEventsRequest, op
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Events_ListEventsClient = grpc.ServerStreamingClient[ListEventsResponse]
 
+func (c *eventsClient) ListNodeEvents(ctx context.Context, in *ListNodeEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListNodeEventsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Events_ServiceDesc.Streams[1], Events_ListNodeEvents_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListNodeEventsRequest, ListNodeEventsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Events_ListNodeEventsClient = grpc.ServerStreamingClient[ListNodeEventsResponse]
+
 // EventsServer is the server API for Events service.
 // All implementations must embed UnimplementedEventsServer
 // for forward compatibility.
@@ -67,8 +90,11 @@ type Events_ListEventsClient = grpc.ServerStreamingClient[ListEventsResponse]
 // Events is the host's event log. Operators read all of it.
 type EventsServer interface {
 	// ListEvents streams the events that match, oldest first, and with follow those to come.
+	// Those of a cluster spooler are collected from all nodes: each has what happened there.
 	// Idempotent. Errors: ERROR_ACCESS_DENIED (5).
 	ListEvents(*ListEventsRequest, grpc.ServerStreamingServer[ListEventsResponse]) error
+	// ListNodeEvents streams those that this node has. Only nodes of the cluster may ask.
+	ListNodeEvents(*ListNodeEventsRequest, grpc.ServerStreamingServer[ListNodeEventsResponse]) error
 	mustEmbedUnimplementedEventsServer()
 }
 
@@ -81,6 +107,9 @@ type UnimplementedEventsServer struct{}
 
 func (UnimplementedEventsServer) ListEvents(*ListEventsRequest, grpc.ServerStreamingServer[ListEventsResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method ListEvents not implemented")
+}
+func (UnimplementedEventsServer) ListNodeEvents(*ListNodeEventsRequest, grpc.ServerStreamingServer[ListNodeEventsResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method ListNodeEvents not implemented")
 }
 func (UnimplementedEventsServer) mustEmbedUnimplementedEventsServer() {}
 func (UnimplementedEventsServer) testEmbeddedByValue()                {}
@@ -114,6 +143,17 @@ func _Events_ListEvents_Handler(srv interface{}, stream grpc.ServerStream) error
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Events_ListEventsServer = grpc.ServerStreamingServer[ListEventsResponse]
 
+func _Events_ListNodeEvents_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListNodeEventsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(EventsServer).ListNodeEvents(m, &grpc.GenericServerStream[ListNodeEventsRequest, ListNodeEventsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Events_ListNodeEventsServer = grpc.ServerStreamingServer[ListNodeEventsResponse]
+
 // Events_ServiceDesc is the grpc.ServiceDesc for Events service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -125,6 +165,11 @@ var Events_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListEvents",
 			Handler:       _Events_ListEvents_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListNodeEvents",
+			Handler:       _Events_ListNodeEvents_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -337,7 +337,9 @@ type ExplainResponse struct {
 	Summary string          `protobuf:"bytes,1,opt,name=summary,proto3" json:"summary,omitempty"`
 	Events  []*ExplainEvent `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
 	// What to do next; empty when nothing needs doing.
-	Advice        []string `protobuf:"bytes,3,rep,name=advice,proto3" json:"advice,omitempty"`
+	Advice []string `protobuf:"bytes,3,rep,name=advice,proto3" json:"advice,omitempty"`
+	// Nodes whose events are missing, of what belongs to a cluster spooler.
+	Unasked       []*UnaskedNode `protobuf:"bytes,4,rep,name=unasked,proto3" json:"unasked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,10 +395,19 @@ func (x *ExplainResponse) GetAdvice() []string {
 	return nil
 }
 
+func (x *ExplainResponse) GetUnasked() []*UnaskedNode {
+	if x != nil {
+		return x.Unasked
+	}
+	return nil
+}
+
 type ExplainEvent struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Time          *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Text  string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// The node on which it happened, of what belongs to a cluster spooler.
+	Node          string `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,11 +456,18 @@ func (x *ExplainEvent) GetText() string {
 	return ""
 }
 
+func (x *ExplainEvent) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
 var File_spoolhost_api_v1_host_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_host_proto_rawDesc = "" +
 	"\n" +
-	"\x1bspoolhost/api/v1/host.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
+	"\x1bspoolhost/api/v1/host.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspoolhost/api/v1/events.proto\"\x12\n" +
 	"\x10GetStatusRequest\"\xa7\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x10\n" +
@@ -476,14 +494,16 @@ const file_spoolhost_api_v1_host_proto_rawDesc = "" +
 	"\x0eExplainRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"{\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xb4\x01\n" +
 	"\x0fExplainResponse\x12\x18\n" +
 	"\asummary\x18\x01 \x01(\tR\asummary\x126\n" +
 	"\x06events\x18\x02 \x03(\v2\x1e.spoolhost.api.v1.ExplainEventR\x06events\x12\x16\n" +
-	"\x06advice\x18\x03 \x03(\tR\x06advice\"R\n" +
+	"\x06advice\x18\x03 \x03(\tR\x06advice\x127\n" +
+	"\aunasked\x18\x04 \x03(\v2\x1d.spoolhost.api.v1.UnaskedNodeR\aunasked\"f\n" +
 	"\fExplainEvent\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text2\xac\x01\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node2\xac\x01\n" +
 	"\x04Host\x12T\n" +
 	"\tGetStatus\x12\".spoolhost.api.v1.GetStatusRequest\x1a#.spoolhost.api.v1.GetStatusResponse\x12N\n" +
 	"\aExplain\x12 .spoolhost.api.v1.ExplainRequest\x1a!.spoolhost.api.v1.ExplainResponseB=Z;github.com/spoolhost/spoolhost/proto/spoolhost/api/v1;apiv1b\x06proto3"
@@ -510,22 +530,24 @@ var file_spoolhost_api_v1_host_proto_goTypes = []any{
 	(*ExplainEvent)(nil),          // 5: spoolhost.api.v1.ExplainEvent
 	nil,                           // 6: spoolhost.api.v1.SpoolerStatus.JobsEntry
 	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*UnaskedNode)(nil),           // 8: spoolhost.api.v1.UnaskedNode
 }
 var file_spoolhost_api_v1_host_proto_depIdxs = []int32{
 	7, // 0: spoolhost.api.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
 	2, // 1: spoolhost.api.v1.GetStatusResponse.spoolers:type_name -> spoolhost.api.v1.SpoolerStatus
 	6, // 2: spoolhost.api.v1.SpoolerStatus.jobs:type_name -> spoolhost.api.v1.SpoolerStatus.JobsEntry
 	5, // 3: spoolhost.api.v1.ExplainResponse.events:type_name -> spoolhost.api.v1.ExplainEvent
-	7, // 4: spoolhost.api.v1.ExplainEvent.time:type_name -> google.protobuf.Timestamp
-	0, // 5: spoolhost.api.v1.Host.GetStatus:input_type -> spoolhost.api.v1.GetStatusRequest
-	3, // 6: spoolhost.api.v1.Host.Explain:input_type -> spoolhost.api.v1.ExplainRequest
-	1, // 7: spoolhost.api.v1.Host.GetStatus:output_type -> spoolhost.api.v1.GetStatusResponse
-	4, // 8: spoolhost.api.v1.Host.Explain:output_type -> spoolhost.api.v1.ExplainResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 4: spoolhost.api.v1.ExplainResponse.unasked:type_name -> spoolhost.api.v1.UnaskedNode
+	7, // 5: spoolhost.api.v1.ExplainEvent.time:type_name -> google.protobuf.Timestamp
+	0, // 6: spoolhost.api.v1.Host.GetStatus:input_type -> spoolhost.api.v1.GetStatusRequest
+	3, // 7: spoolhost.api.v1.Host.Explain:input_type -> spoolhost.api.v1.ExplainRequest
+	1, // 8: spoolhost.api.v1.Host.GetStatus:output_type -> spoolhost.api.v1.GetStatusResponse
+	4, // 9: spoolhost.api.v1.Host.Explain:output_type -> spoolhost.api.v1.ExplainResponse
+	8, // [8:10] is the sub-list for method output_type
+	6, // [6:8] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_host_proto_init() }
@@ -533,6 +555,7 @@ func file_spoolhost_api_v1_host_proto_init() {
 	if File_spoolhost_api_v1_host_proto != nil {
 		return
 	}
+	file_spoolhost_api_v1_events_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"path/filepath"
 	"strings"
@@ -116,8 +117,12 @@ func meet(ctx context.Context, o *dial.Options, target dial.Target) (identity st
 	ctx, cancel := context.WithTimeout(ctx, dial.Timeout)
 	defer cancel()
 	conn, err := (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", target.Address)
-	if err != nil {
+	var unreached *net.OpError
+	if errors.As(err, &unreached) && unreached.Op == "dial" {
 		return "", spoolerr.As(err, spoolerr.Unavailable, "it cannot be reached")
+	}
+	if err != nil {
+		return "", dial.HandshakeError(target, err)
 	}
 	return identity, conn.Close()
 }

@@ -59,7 +59,7 @@ func TestNotAHost(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	runCLI(t.Context(), strings.NewReader(""), "status", "--addr", l.Addr().String()).want(t, exitUnavailable, "", "the host at "+l.Addr().String()+" broke off")
+	runCLI(t.Context(), strings.NewReader(""), "status", "--addr", l.Addr().String()).want(t, exitUnavailable, "", "what listens at "+l.Addr().String()+" is no host that speaks without TLS")
 	l.Close()
 	<-done
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/spoolhost/spoolhost/host/dial"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -171,6 +172,10 @@ func (d *dialer) unavailable(st *status.Status) error {
 		return spoolerr.New(spoolerr.Unavailable, 0, "no host answers at %s: %s; %s", d.addr, rootCause(last), howToReach(d.addr))
 	case !connected:
 		return spoolerr.New(spoolerr.Unavailable, 0, "no host answers at %s; %s", d.addr, howToReach(d.addr))
+	}
+	var plain *spoolerr.Error
+	if errors.As(dial.Explain(d.addr.String(), st.Err()), &plain) {
+		return plain
 	}
 	return spoolerr.New(spoolerr.Unavailable, 0,
 		"the host at %s broke off (%s); see whether it runs with \"spoolhost status\"", d.addr, spoolgrpc.Clean(st.Message()))

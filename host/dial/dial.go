@@ -136,15 +136,18 @@ func (o Options) Conn(ctx context.Context, t Target) (net.Conn, error) {
 		network = "tcp"
 	}
 	raw, err := (&net.Dialer{Timeout: Timeout}).DialContext(ctx, network, t.Address)
-	if err != nil || t.Network != "tls" {
-		return raw, err
+	if err != nil {
+		return nil, err
+	}
+	if t.Network != "tls" {
+		return &unheard{Conn: raw}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	conn := tls.Client(raw, o.TLS(t))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, handshakeError(t, err)
+		return nil, HandshakeError(t, err)
 	}
 	return conn, nil
 }
@@ -199,13 +202,17 @@ func (o Options) verify(addr, fingerprint string) error {
 	return spoolerr.New(spoolerr.Invalid, 0, "nothing says how to know the host at %s; give an authority (--ca) or a file of known hosts", addr)
 }
 
-func handshakeError(t Target, err error) error {
+// HandshakeError explains why there is no TLS with a target.
+func HandshakeError(t Target, err error) error {
 	var known *spoolerr.Error
+	var plain tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &plain):
+		return spoolerr.New(spoolerr.Unavailable, 0, "what listens at %s speaks without TLS; give the address of the host's tls: listener, or %s for the plain one of this machine", t, t.Address)
 	case errors.As(err, &authority):
 		return spoolerr.As(err, spoolerr.Denied, "the host at %s has no certificate of the given authority (--ca)", t.Address)
 	case errors.As(err, &name):

@@ -128,10 +128,14 @@ func (s *session) openPrinter(ctx context.Context) error {
 
 // ping makes sure that the server answers, and has the printer.
 func (s *session) ping(ctx context.Context) error {
-	return s.remote.do(ctx, func(ctx context.Context, l *link) error {
+	err := s.remote.do(ctx, func(ctx context.Context, l *link) error {
 		_, err := l.printers.GetPrinter(ctx, &apiv1.GetPrinterRequest{Spooler: s.remote.to(), Name: s.con.Name.Printer})
 		return err
 	})
+	if err == nil || passing(err) {
+		return err
+	}
+	return spoolerr.Wrap(err, "server %s says", spool.Quote(s.con.Name.Server)) // its printers are not those here
 }
 
 // enumerate copies the printer's data (step 4).

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/spoolhost/spoolhost/host/dial"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -67,6 +68,7 @@ type remote struct {
 // link is a Link with the services of the API.
 type link struct {
 	Link
+	address  string
 	printers apiv1.PrintersClient
 	data     apiv1.PrinterDataClient
 	drivers  apiv1.DriversClient
@@ -108,7 +110,7 @@ func (r *remote) try(ctx context.Context, fn func(ctx context.Context, l *link) 
 	for range r.addresses {
 		var l *link
 		if l, err = r.open(ctx); err == nil {
-			if err = spoolgrpc.FromStatus(fn(ctx, l)); !passing(err) {
+			if err = r.explain(l, fn(ctx, l)); !passing(err) {
 				return err
 			}
 		}
@@ -118,6 +120,14 @@ func (r *remote) try(ctx context.Context, fn func(ctx context.Context, l *link) 
 		r.next(l)
 	}
 	return err
+}
+
+// explain gives the error of a call a kind; one of the way to the server names both.
+func (r *remote) explain(l *link, err error) error {
+	if plain := dial.Explain(l.address, err); plain != err { //nolint:errorlint // whether it is the same
+		return spoolerr.Wrap(plain, "server %s at %s", spool.Quote(r.name.Server), l.address)
+	}
+	return spoolgrpc.FromStatus(err)
 }
 
 // passing says that a failure is that of an address or of the moment.
@@ -142,7 +152,7 @@ func (r *remote) open(ctx context.Context) (*link, error) {
 		return nil, err
 	}
 	l = &link{
-		Link: made, printers: apiv1.NewPrintersClient(made), data: apiv1.NewPrinterDataClient(made), drivers: apiv1.NewDriversClient(made),
+		Link: made, address: address, printers: apiv1.NewPrintersClient(made), data: apiv1.NewPrinterDataClient(made), drivers: apiv1.NewDriversClient(made),
 		share: apiv1.NewShareClient(made), jobs: apiv1.NewJobsClient(made),
 	}
 	r.mu.Lock()

@@ -37,6 +37,10 @@ type clusterEngine struct {
 	roster *engine.Roster
 	pair   *tls.Certificate
 	clocks *clocks
+	// admitted is closed when the cluster has said that this node is one of it.
+	admitted chan struct{}
+	// broken is closed when etcd's member has ended by itself.
+	broken chan struct{}
 
 	mu    sync.Mutex
 	nodes map[string]engine.Node // nil: not known yet
@@ -99,7 +103,7 @@ func (h *Host) openEngine() error {
 	if err != nil {
 		return err
 	}
-	e := &clusterEngine{host: h, conns: make(map[string]*grpc.ClientConn)}
+	e := &clusterEngine{host: h, admitted: make(chan struct{}), broken: make(chan struct{}), conns: make(map[string]*grpc.ClientConn)}
 	if e.pair, err = identity.NodePair(t.Certificate, t.Authority); err != nil {
 		return err
 	}
@@ -109,7 +113,7 @@ func (h *Host) openEngine() error {
 	h.engine = e
 	e.store = etcd.Open(e.engine.Client, etcd.Options{Prefix: "/spoolhost/" + c.Name + "/", Writer: c.Node, Committed: h.metrics.Committed, LeaderChanged: e.engine.LeaderChanged()})
 	e.roster = &engine.Roster{
-		Cluster: c.Name, Kind: c.Engine, Shared: c.Shared, Authority: t.Authority, Engine: e.engine, Store: e.store, Now: h.cfg.Now,
+		Cluster: c.Name, Kind: c.Engine, Dir: clusterDir(h.cfg.Data), Shared: c.Shared, Authority: t.Authority, Engine: e.engine, Store: e.store, Now: h.cfg.Now,
 		Self: engine.Node{Name: c.Node, Peer: c.Listen, API: c.Advertise, Version: h.cfg.Version, Joined: h.cfg.Now().UTC(), Key: identity.Fingerprint()},
 	}
 	e.clocks = newClocks(e)
@@ -173,6 +177,7 @@ func (e *clusterEngine) run(ctx context.Context) error {
 	work.Go(func() {
 		if err := e.engine.Run(ctx); err != nil {
 			failed <- err
+			close(e.broken)
 			stop()
 		}
 	})
@@ -187,6 +192,28 @@ func (e *clusterEngine) run(ctx context.Context) error {
 	}
 }
 
+// awaitAdmitted waits until the cluster has said whether this node is one of it, but no longer
+// than a moment if nobody says so. It is false if the host has failed or is to stop.
+func (e *clusterEngine) awaitAdmitted(ctx context.Context, failed <-chan struct{}) bool {
+	if e == nil {
+		return true
+	}
+	const moment = 3 * time.Second
+	t := time.NewTimer(moment)
+	defer t.Stop()
+	select {
+	case <-e.admitted:
+	case <-t.C:
+	case <-e.broken:
+		return false
+	case <-failed:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
 // follow writes this node down, and keeps the list of nodes.
 func (e *clusterEngine) follow(ctx context.Context) error {
 	w := e.roster.Watch()
@@ -194,6 +221,7 @@ func (e *clusterEngine) follow(ctx context.Context) error {
 	for said := false; ; {
 		err := e.roster.Admit(ctx)
 		if err == nil {
+			close(e.admitted)
 			break
 		}
 		if !errors.Is(err, spoolerr.Unavailable) && ctx.Err() == nil {
@@ -214,7 +242,7 @@ func (e *clusterEngine) follow(ctx context.Context) error {
 			e.nodes = nodes
 			e.mu.Unlock()
 			if _, in := nodes[spool.Fold(e.roster.Self.Name)]; !in {
-				return spoolerr.New(spoolerr.Precondition, 0, "this node was removed from cluster %s; let it join again (spoolhost cluster join)", spool.Quote(e.roster.Cluster))
+				return e.roster.Removed()
 			}
 			if _, err = w.Next(ctx); err != nil {
 				return nil

@@ -272,7 +272,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	h.serveIPP(ippServer, func(fn func() error) { start(&infrastructure, "ipp", fn) })
 	start(&work, "discovery", func() error { return h.announceIPP(working, ippServer) })
-	h.awaitReady(working)
+	h.awaitReady(working, fail.happened)
 	select {
 	case <-ctx.Done():
 	case <-fail.happened:
@@ -303,11 +303,11 @@ func (h *Host) note(id eventlog.ID, text string) {
 	h.events.Add(eventlog.Event{ID: id, Object: eventlog.Host, Text: text})
 }
 
-// awaitReady closes ready once the monitors have had their first start, or at once when
-// the host is told to stop before.
-func (h *Host) awaitReady(ctx context.Context) {
+// awaitReady closes ready once the monitors have had their first start and the cluster has
+// this node, unless the host is told to stop before, or fails.
+func (h *Host) awaitReady(ctx context.Context, failed <-chan struct{}) {
 	h.node.WaitStarted(ctx)
-	if ctx.Err() == nil {
+	if h.engine.awaitAdmitted(ctx, failed) && ctx.Err() == nil {
 		close(h.ready)
 	}
 }

@@ -175,6 +175,7 @@ func showPort(b *strings.Builder, p *apiv1.Port) {
 	s.add("description", p.GetDescription())
 	s.add("state", p.GetState())
 	s.add("status", p.GetStatus())
+	s.add("tried again", localTime(p.GetRetryAt()))
 	addTimeouts(&s, p.GetTimeouts())
 	s.add("printers", orDash(strings.Join(p.GetPrinters(), ", ")))
 	if p.GetJob() != 0 {

@@ -144,6 +144,7 @@ func showPrinter(b *strings.Builder, p *apiv1.Printer) {
 	s.add("printer", p.GetName())
 	s.add("spooler", p.GetSpooler())
 	s.add("state", state(p.GetState(), p.GetReason()))
+	s.add("tried again", localTime(p.GetRetryAt()))
 	s.add("paused", yesNo(p.GetPaused()))
 	s.add("jobs", fmt.Sprint(p.GetJobs()))
 	s.add("ports", orDash(strings.Join(p.GetPorts(), ", ")))

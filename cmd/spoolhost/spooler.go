@@ -115,24 +115,28 @@ func showSpooler(b *strings.Builder, sp *apiv1.ClusterSpooler) {
 	}
 	if m := sp.GetMove(); m != nil {
 		fmt.Fprintf(b, "\nLast move, from %s to %s, %s:\n", clean(m.GetFrom()), clean(m.GetTo()), clean(m.GetReason()))
-		var last stepPrinter
+		last := stepPrinter{printed: make(map[string]bool)}
 		last.print(b, m)
 	}
 }
 
 // stepPrinter prints the steps of a move as they come.
 type stepPrinter struct {
-	steps int
-	waits string
-	began time.Time
+	printed map[string]bool
+	waits   string
+	began   time.Time
 }
 
 func (p *stepPrinter) print(b *strings.Builder, m *apiv1.SpoolerMove) {
 	p.began = m.GetAskedAt().AsTime()
-	for _, s := range m.GetSteps()[min(p.steps, len(m.GetSteps())):] {
+	for _, s := range m.GetSteps() {
+		key := fmt.Sprintln(s.GetName(), s.GetNode(), s.GetAt().AsTime().UnixNano()) // one may come late, between others
+		if p.printed[key] {
+			continue
+		}
+		p.printed[key] = true
 		fmt.Fprintf(b, "%9s  %-16s  %-12s  %s\n", p.since(s.GetAt().AsTime()), clean(s.GetName()), clean(s.GetNode()), clean(s.GetText()))
 	}
-	p.steps = len(m.GetSteps())
 	if w := m.GetWaitsFor(); w != "" && w != p.waits {
 		fmt.Fprintf(b, "%9s  waits for %s\n", "", clean(w))
 	}
@@ -176,7 +180,7 @@ Only administrators may do this.`,
 func moveSpooler(ctx context.Context, c *call, req *apiv1.MoveSpoolerRequest) error {
 	stream, err := c.MoveSpooler(ctx, req)
 	var m *apiv1.SpoolerMove
-	var steps stepPrinter
+	steps := stepPrinter{printed: make(map[string]bool)}
 	for err == nil {
 		var resp *apiv1.MoveSpoolerResponse
 		if resp, err = stream.Recv(); err != nil {

@@ -84,6 +84,7 @@ func (n *Node) noteTaken(l *local, before Owner) {
 
 // open makes an instance and runs it.
 func (n *Node) open(l *local) {
+	l.ending = nil
 	v, _ := n.View()
 	own := l.own
 	s := v.Spoolers[l.name]
@@ -117,12 +118,16 @@ func (n *Node) opened(l *local, own Owner, instance Instance, err error, took ti
 // start runs an opened instance. What the fence demanded meanwhile it learns now.
 func (n *Node) start(l *local, own Owner, instance Instance) {
 	ctx, cancel := context.WithCancel(n.loop)
+	end := newEnding()
+	l.ran, l.ending = end, nil
 	n.mu.Lock()
 	l.instance, l.cancel = instance, cancel
 	n.mu.Unlock()
 	instance.Suspend(!n.tenancy.mayPrint())
 	n.background(func() func() {
 		err := instance.Run(ctx)
+		end.at = n.cfg.Now()
+		close(end.ran)
 		cancel()
 		if closeErr := instance.Close(); err == nil {
 			err = closeErr
@@ -186,57 +191,20 @@ func (n *Node) kill(l *local) {
 	})
 }
 
-// shut ends an instance in order, and writes down what it waits for.
-func (n *Node) shut(l *local, to string) {
-	n.mu.Lock()
-	instance, cancel := l.instance, l.cancel
-	n.mu.Unlock()
-	n.departure(l, to)
-	n.background(func() func() {
-		instance.Suspend(true)
-		n.progress(l, "stopped", "no new documents start; jobs are accepted and kept")
-		cancel()
-		n.watchWaits(l, instance)
-		return nil
-	})
-}
-
-// watchWaits writes down what the end of an instance waits for until it waits for nothing.
-func (n *Node) watchWaits(l *local, instance Instance) {
-	t := time.NewTicker(250 * time.Millisecond)
-	defer t.Stop()
-	last := ""
-	for {
-		waits := instance.Waits()
-		if waits == "" {
-			break
-		}
-		if waits != last {
-			n.update(l.name, func(m *Move) { m.Waits = waits })
-			last = waits
-		}
-		select {
-		case <-t.C:
-		case <-n.loop.Done():
-			return
-		}
-	}
-	n.progress(l, "documents ended", "every document has finished, failed or was interrupted")
-}
-
 // hand gives a spooler that has ended here to another node, or removes it.
 func (n *Node) hand(l *local, to string) {
 	v, _ := n.View()
-	own := l.own
+	own, end := l.own, l.ending
 	if v.Spoolers[l.name].Deleting {
 		n.remove(l, v.Spoolers[l.name])
 		return
 	}
-	n.progress(l, "shut down", "ports are closed, monitors have ended, everything is recorded")
+	down := n.cfg.Now()
 	n.background(func() func() {
 		var next Owner
+		steps := end.last(Step{Name: "shut down", Node: n.cfg.Name, At: down, Text: "ports are closed, monitors have ended, everything is recorded"})
 		err := n.cfg.Store.Update(n.loop, func(tx store.Tx) (err error) {
-			next, err = n.handIn(tx, l.name, own, to)
+			next, err = n.handIn(tx, l.name, own, to, steps)
 			return err
 		})
 		return func() {
@@ -255,7 +223,7 @@ func (n *Node) hand(l *local, to string) {
 }
 
 // handIn is the transaction of handing over: the next owner needs no lease to run out.
-func (n *Node) handIn(tx store.Tx, name string, own Owner, to string) (next Owner, err error) {
+func (n *Node) handIn(tx store.Tx, name string, own Owner, to string, steps []Step) (next Owner, err error) {
 	var now Owner
 	if found, err := getJSON(tx, ownerKey(name), &now); err != nil || !found || now.Epoch != own.Epoch {
 		return next, errors.Join(err, errNotOurs)
@@ -279,6 +247,7 @@ func (n *Node) handIn(tx store.Tx, name string, own Owner, to string) (next Owne
 	if !ok {
 		step, m.Done, m.Failure = "released", true, "no other node can take it now; the next one that can takes it"
 	}
+	m.add(steps...)
 	m.add(Step{Name: step, Node: n.cfg.Name, At: next.Since, Text: next.Node})
 	return next, errors.Join(putJSON(tx, ownerKey(name), next), putJSON(tx, moveKey(name), m))
 }

@@ -104,6 +104,8 @@ type local struct {
 
 	instance Instance // guarded by the node's mutex
 	cancel   context.CancelFunc
+	ran      *ending // of the instance
+	ending   *ending // ran, if it is being ended in order or was
 }
 
 // New makes a node. It starts nothing.

@@ -17,17 +17,20 @@ const bookTime = 2 * time.Second
 // stepHanded is the step after which the next owner goes on.
 const stepHanded = "handed over"
 
-// add puts a step behind the others of its node, in the order of time: each is written by
-// itself, and may come late.
-func (m *Move) add(s Step) {
-	if len(m.Steps) >= maxSteps {
-		return
+// add puts steps behind the others of their node, in the order of time: each may be written
+// by itself, and come late, or again.
+func (m *Move) add(steps ...Step) {
+	for _, s := range steps {
+		again := func(t Step) bool { return t.Name == s.Name && t.Node == s.Node && t.At.Equal(s.At) }
+		if len(m.Steps) >= maxSteps || slices.ContainsFunc(m.Steps, again) {
+			continue
+		}
+		at := len(m.Steps)
+		for at > 0 && m.Steps[at-1].Node == s.Node && m.Steps[at-1].At.After(s.At) {
+			at--
+		}
+		m.Steps = slices.Insert(m.Steps, at, s)
 	}
-	at := len(m.Steps)
-	for at > 0 && m.Steps[at-1].Node == s.Node && m.Steps[at-1].At.After(s.At) {
-		at--
-	}
-	m.Steps = slices.Insert(m.Steps, at, s)
 }
 
 // handed says that the move has come as far as to the next owner.

@@ -39,6 +39,8 @@ type PrinterView struct {
 	// why, or what the device says.
 	State, Reason string
 	Jobs          int
+	// Retry is when the first of its ports is tried again; zero if none waits for that.
+	Retry time.Time
 }
 
 // PortView is a port as shown.
@@ -50,6 +52,8 @@ type PortView struct {
 	Job           uint64
 	// Limits is what an operator said of this port; 0 is the monitor's.
 	Limits portmon.Limits
+	// Retry is when it, or its monitor, is tried again; zero if neither waits for that.
+	Retry time.Time
 }
 
 // Printer gives one printer.
@@ -93,7 +97,23 @@ func (s *Spooler) viewPrinter(pr *printer) PrinterView {
 		Jobs: s.cfg.Queue.Count(pr.Name),
 	}
 	v.State, v.Reason = s.printerState(pr)
+	for _, name := range pr.Ports {
+		if at := s.nextTry(s.port(name)); !at.IsZero() && (v.Retry.IsZero() || at.Before(v.Retry)) {
+			v.Retry = at
+		}
+	}
 	return v
+}
+
+// nextTry is when a port that has failed is tried again, or its monitor; s.mu is held.
+func (s *Spooler) nextTry(p *port) time.Time {
+	switch now := s.cfg.Now(); {
+	case p.retryAt.After(now):
+		return p.retryAt
+	case p.unit != nil && p.unit.state == unitBackoff && p.unit.nextAt.After(now):
+		return p.unit.nextAt
+	}
+	return time.Time{}
 }
 
 // WhyWaiting says why a queued job does not print now; empty if nothing but other jobs is
@@ -272,6 +292,7 @@ func (s *Spooler) viewPort(p *port) PortView {
 		v.Monitor = p.unit.name
 	}
 	v.State, v.Status = s.portState(p)
+	v.Retry = s.nextTry(p)
 	for _, pr := range p.printers {
 		v.Printers = append(v.Printers, pr.Name)
 	}

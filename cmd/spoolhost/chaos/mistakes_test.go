@@ -241,6 +241,11 @@ func (w *world) removesNodes() {
 	gone()
 	w.ok(w.nodes[4].start())
 	gone()
+	log, err := os.ReadFile(w.path("n4.log"))
+	w.ok(err)
+	if n := strings.Count(string(log), "spoolhost is ready"); n != 1 {
+		w.Errorf("a node that was removed said %d times that it is ready, and was so once", n)
+	}
 	w.ok(os.RemoveAll(w.path("d4/cluster")))
 	w.command(4, "cluster", "join", w.token(), "--config", w.path("4.hcl"))
 	w.boot(4)

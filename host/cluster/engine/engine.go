@@ -54,8 +54,10 @@ type Engine struct {
 	Client *clientv3.Client
 	member *embed.Etcd // nil for an external one
 	lead   func() string
-	logger hclog.Logger
-	once   sync.Once
+	// removed is what to say when the others do not want the member.
+	removed error
+	logger  hclog.Logger
+	once    sync.Once
 }
 
 // Start starts a member. It does not wait for the others: until more than half of the
@@ -87,7 +89,7 @@ func Start(e Embedded) (*Engine, error) {
 	if err != nil {
 		return nil, startError(e, err)
 	}
-	return &Engine{Client: v3client.New(member.Server), member: member, lead: e.Lead, logger: e.Logger}, nil
+	return &Engine{Client: v3client.New(member.Server), member: member, lead: e.Lead, removed: removed(e.Node, e.Cluster, filepath.Dir(e.Dir)), logger: e.Logger}, nil
 }
 
 func initialCluster(members map[string]string) string {
@@ -104,9 +106,17 @@ func startError(e Embedded, err error) error {
 		return spoolerr.As(err, spoolerr.Busy, "cluster: address %s is in use; choose another listen in the cluster block", e.Listen)
 	}
 	if errors.Is(err, rpctypes.ErrMemberNotFound) || strings.Contains(err.Error(), "permanently removed") {
-		return spoolerr.As(err, spoolerr.Precondition, "cluster: this node was removed; let it join again")
+		return removed(e.Node, e.Cluster, filepath.Dir(e.Dir))
 	}
 	return spoolerr.As(err, spoolerr.Unavailable, "cluster: the etcd member in %s does not start", e.Dir)
+}
+
+// removed says that a node is not in the cluster any more, and what to do with what it has
+// of it in dir.
+func removed(node, cluster, dir string) error {
+	return spoolerr.New(spoolerr.Precondition, 0,
+		"node %s was removed from cluster %s; to let it join again, remove %s, make a token on another node (spoolhost cluster token), and run spoolhost cluster join with it",
+		spool.Quote(node), spool.Quote(cluster), dir)
 }
 
 // zapTo sends what etcd has to say to the host's log, from warnings on.

@@ -44,8 +44,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			return nil
 		case err := <-e.member.Err():
 			return spoolerr.As(err, spoolerr.Unavailable, "cluster: the etcd member has ended")
-		case <-e.member.Server.StopNotify():
-			return spoolerr.New(spoolerr.Unavailable, 0, "cluster: the etcd member has ended; it was removed from the cluster, or its disk has failed")
+		case <-e.member.Server.StoppingNotify():
+			return e.removed // the one thing for which a member ends by itself
 		case <-tick.C:
 			if e.member.Server.Leader() == e.member.Server.MemberID() { // only it can
 				e.promote(ctx)

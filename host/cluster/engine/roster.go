@@ -52,11 +52,12 @@ type Roster struct {
 	// Cluster is the cluster's name, Kind "embedded" or "external", Self this node.
 	Cluster, Kind string
 	Self          Node
-	Shared        string
-	Authority     *trust.Authority
-	Engine        *Engine
-	Store         store.Store
-	Now           func() time.Time
+	// Dir is where this node keeps what it has of the cluster, Shared what all share.
+	Dir, Shared string
+	Authority   *trust.Authority
+	Engine      *Engine
+	Store       store.Store
+	Now         func() time.Time
 }
 
 // Admit writes this node down, and the cluster if it is the first. spoolerr.Precondition:
@@ -80,7 +81,7 @@ func (r *Roster) Admit(ctx context.Context) error {
 		err := read(tx, nodeKey(r.Self.Name), &known)
 		switch {
 		case errors.Is(err, spoolerr.NotFound):
-			return spoolerr.New(spoolerr.Precondition, 0, "node %s was removed from cluster %s; let it join again (spoolhost cluster join)", spool.Quote(r.Self.Name), spool.Quote(r.Cluster))
+			return r.Removed()
 		case err != nil:
 			return err
 		case known.Key != r.Self.Key:
@@ -94,6 +95,9 @@ func (r *Roster) Admit(ctx context.Context) error {
 		return write(tx, nodeKey(self.Name), self)
 	})
 }
+
+// Removed is the error of a node that is not in the cluster any more.
+func (r *Roster) Removed() error { return removed(r.Self.Name, r.Cluster, r.Dir) }
 
 func (r *Roster) checkCluster(c clusterRecord) error {
 	switch {

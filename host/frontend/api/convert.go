@@ -87,7 +87,7 @@ func printerToProto(spoolerName string, v spooler.PrinterView) *apiv1.Printer {
 		DefaultPriority: v.DefaultPriority, StartTime: v.StartTime, UntilTime: v.UntilTime,
 		KeepPrintedJobs: v.KeepPrinted, Jobs: uint32(v.Jobs), JobLimit: durationpb.New(v.JobLimit), CreatedAt: stamp(v.Created),
 		Accepting: !v.Rejecting, HoldNewJobs: v.HoldNew, Formats: v.Formats, Allow: v.Allow, Deny: v.Deny,
-		Driver: v.Driver, ChangeId: v.ChangeID, StartPrinting: v.StartPrinting,
+		Driver: v.Driver, ChangeId: v.ChangeID, StartPrinting: v.StartPrinting, RetryAt: stamp(v.Retry),
 	}
 }
 
@@ -125,7 +125,7 @@ func names(l *apiv1.NameList) []string {
 func portToProto(spoolerName string, v spooler.PortView) *apiv1.Port {
 	return &apiv1.Port{
 		Name: v.Name, Spooler: spoolerName, Monitor: v.Monitor, Description: v.Description, State: v.State,
-		Status: v.Status, Printers: v.Printers, Job: v.Job, Timeouts: timeoutsToProto(v.Limits),
+		Status: v.Status, Printers: v.Printers, Job: v.Job, Timeouts: timeoutsToProto(v.Limits), RetryAt: stamp(v.Retry),
 	}
 }
 

@@ -194,7 +194,7 @@ func explainPrinter(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, e
 		resp.Advice = append(resp.Advice, fmt.Sprintf("Let it go on with: spoolhost printer resume %s.", spool.Quote(p.Name)))
 	}
 	if p.State == "missing" || p.State == "offline" {
-		resp.Advice = append(resp.Advice, fmt.Sprintf("See what its port says: spoolhost why port %s. Jobs are kept and print when it works again.", spool.Quote(p.Ports[0])))
+		resp.Advice = append(resp.Advice, fmt.Sprintf("See what its port says: spoolhost why port %s. Jobs are kept and print when it works again; it is tried again by itself%s.", spool.Quote(p.Ports[0]), when(p.Retry)))
 	}
 	return resp, nil
 }
@@ -208,7 +208,7 @@ func explainPort(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, erro
 		spool.Quote(p.Name), p.Description, spool.Quote(p.Monitor), p.State, bracket(p.Status))}
 	switch p.State {
 	case "waiting", "offline":
-		resp.Advice = append(resp.Advice, "See to the device: power, cable, network address. The port is tried again by itself.")
+		resp.Advice = append(resp.Advice, "See to the device: power, cable, network address. The port is tried again by itself"+when(p.Retry)+".")
 	case "missing":
 		resp.Advice = append(resp.Advice, fmt.Sprintf("See what its monitor does: spoolhost why monitor %s.", spool.Quote(p.Monitor)))
 	}
@@ -237,6 +237,14 @@ func (s *hostServer) explainMonitor(sp *spooler.Spooler, name string) (*apiv1.Ex
 			"If it happens again and again, ask its vendor, with the lines of: spoolhost monitor show %s.", spool.Quote(m.Name)))
 	}
 	return resp, nil
+}
+
+// when says when something is tried again, if that is known.
+func when(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return " at " + at.UTC().Format(time.TimeOnly) + " UTC"
 }
 
 func bracket(s string) string {

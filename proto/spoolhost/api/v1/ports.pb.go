@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -541,8 +542,10 @@ type Port struct {
 	Status   string   `protobuf:"bytes,6,opt,name=status,proto3" json:"status,omitempty"`
 	Printers []string `protobuf:"bytes,7,rep,name=printers,proto3" json:"printers,omitempty"`
 	// The job being printed, if any.
-	Job           uint64        `protobuf:"varint,8,opt,name=job,proto3" json:"job,omitempty"`
-	Timeouts      *PortTimeouts `protobuf:"bytes,9,opt,name=timeouts,proto3" json:"timeouts,omitempty"`
+	Job      uint64        `protobuf:"varint,8,opt,name=job,proto3" json:"job,omitempty"`
+	Timeouts *PortTimeouts `protobuf:"bytes,9,opt,name=timeouts,proto3" json:"timeouts,omitempty"`
+	// When it, or its monitor, is tried again after a failure; unset if neither waits for that.
+	RetryAt       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=retry_at,json=retryAt,proto3" json:"retry_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -636,6 +639,13 @@ func (x *Port) GetJob() uint64 {
 func (x *Port) GetTimeouts() *PortTimeouts {
 	if x != nil {
 		return x.Timeouts
+	}
+	return nil
+}
+
+func (x *Port) GetRetryAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RetryAt
 	}
 	return nil
 }
@@ -1132,7 +1142,7 @@ var File_spoolhost_api_v1_ports_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\n" +
-	"\x1cspoolhost/api/v1/ports.proto\x12\x10spoolhost.api.v1\x1a\x1egoogle/protobuf/duration.proto\"|\n" +
+	"\x1cspoolhost/api/v1/ports.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/duration.proto\"|\n" +
 	"\bBidiItem\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x12\n" +
@@ -1169,7 +1179,7 @@ const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\fcall_timeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vcallTimeout\x12D\n" +
 	"\x10resource_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0fresourceTimeout\x128\n" +
 	"\n" +
-	"kill_grace\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tkillGrace\"\x88\x02\n" +
+	"kill_grace\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tkillGrace\"\xbf\x02\n" +
 	"\x04Port\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x18\n" +
@@ -1179,7 +1189,9 @@ const file_spoolhost_api_v1_ports_proto_rawDesc = "" +
 	"\x06status\x18\x06 \x01(\tR\x06status\x12\x1a\n" +
 	"\bprinters\x18\a \x03(\tR\bprinters\x12\x10\n" +
 	"\x03job\x18\b \x01(\x04R\x03job\x12:\n" +
-	"\btimeouts\x18\t \x01(\v2\x1e.spoolhost.api.v1.PortTimeoutsR\btimeouts\"\xe1\x01\n" +
+	"\btimeouts\x18\t \x01(\v2\x1e.spoolhost.api.v1.PortTimeoutsR\btimeouts\x125\n" +
+	"\bretry_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\aretryAt\"\xe1\x01\n" +
 	"\x0eAddPortRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1256,6 +1268,7 @@ var file_spoolhost_api_v1_ports_proto_goTypes = []any{
 	(*UpdatePortResponse)(nil),       // 18: spoolhost.api.v1.UpdatePortResponse
 	nil,                              // 19: spoolhost.api.v1.AddPortRequest.SettingsEntry
 	(*durationpb.Duration)(nil),      // 20: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 21: google.protobuf.Timestamp
 }
 var file_spoolhost_api_v1_ports_proto_depIdxs = []int32{
 	0,  // 0: spoolhost.api.v1.SendRecvBidiDataRequest.items:type_name -> spoolhost.api.v1.BidiItem
@@ -1264,33 +1277,34 @@ var file_spoolhost_api_v1_ports_proto_depIdxs = []int32{
 	20, // 3: spoolhost.api.v1.PortTimeouts.resource_timeout:type_name -> google.protobuf.Duration
 	20, // 4: spoolhost.api.v1.PortTimeouts.kill_grace:type_name -> google.protobuf.Duration
 	7,  // 5: spoolhost.api.v1.Port.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
-	19, // 6: spoolhost.api.v1.AddPortRequest.settings:type_name -> spoolhost.api.v1.AddPortRequest.SettingsEntry
-	8,  // 7: spoolhost.api.v1.AddPortResponse.port:type_name -> spoolhost.api.v1.Port
-	8,  // 8: spoolhost.api.v1.ListPortsResponse.ports:type_name -> spoolhost.api.v1.Port
-	8,  // 9: spoolhost.api.v1.GetPortResponse.port:type_name -> spoolhost.api.v1.Port
-	7,  // 10: spoolhost.api.v1.UpdatePortRequest.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
-	8,  // 11: spoolhost.api.v1.UpdatePortResponse.port:type_name -> spoolhost.api.v1.Port
-	9,  // 12: spoolhost.api.v1.Ports.AddPort:input_type -> spoolhost.api.v1.AddPortRequest
-	11, // 13: spoolhost.api.v1.Ports.ListPorts:input_type -> spoolhost.api.v1.ListPortsRequest
-	13, // 14: spoolhost.api.v1.Ports.GetPort:input_type -> spoolhost.api.v1.GetPortRequest
-	15, // 15: spoolhost.api.v1.Ports.DeletePort:input_type -> spoolhost.api.v1.DeletePortRequest
-	17, // 16: spoolhost.api.v1.Ports.UpdatePort:input_type -> spoolhost.api.v1.UpdatePortRequest
-	1,  // 17: spoolhost.api.v1.Ports.SendRecvBidiData:input_type -> spoolhost.api.v1.SendRecvBidiDataRequest
-	3,  // 18: spoolhost.api.v1.Ports.SetPortTimeOuts:input_type -> spoolhost.api.v1.SetPortTimeOutsRequest
-	5,  // 19: spoolhost.api.v1.Ports.GetPrinterData:input_type -> spoolhost.api.v1.GetPrinterDataRequest
-	10, // 20: spoolhost.api.v1.Ports.AddPort:output_type -> spoolhost.api.v1.AddPortResponse
-	12, // 21: spoolhost.api.v1.Ports.ListPorts:output_type -> spoolhost.api.v1.ListPortsResponse
-	14, // 22: spoolhost.api.v1.Ports.GetPort:output_type -> spoolhost.api.v1.GetPortResponse
-	16, // 23: spoolhost.api.v1.Ports.DeletePort:output_type -> spoolhost.api.v1.DeletePortResponse
-	18, // 24: spoolhost.api.v1.Ports.UpdatePort:output_type -> spoolhost.api.v1.UpdatePortResponse
-	2,  // 25: spoolhost.api.v1.Ports.SendRecvBidiData:output_type -> spoolhost.api.v1.SendRecvBidiDataResponse
-	4,  // 26: spoolhost.api.v1.Ports.SetPortTimeOuts:output_type -> spoolhost.api.v1.SetPortTimeOutsResponse
-	6,  // 27: spoolhost.api.v1.Ports.GetPrinterData:output_type -> spoolhost.api.v1.GetPrinterDataResponse
-	20, // [20:28] is the sub-list for method output_type
-	12, // [12:20] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	21, // 6: spoolhost.api.v1.Port.retry_at:type_name -> google.protobuf.Timestamp
+	19, // 7: spoolhost.api.v1.AddPortRequest.settings:type_name -> spoolhost.api.v1.AddPortRequest.SettingsEntry
+	8,  // 8: spoolhost.api.v1.AddPortResponse.port:type_name -> spoolhost.api.v1.Port
+	8,  // 9: spoolhost.api.v1.ListPortsResponse.ports:type_name -> spoolhost.api.v1.Port
+	8,  // 10: spoolhost.api.v1.GetPortResponse.port:type_name -> spoolhost.api.v1.Port
+	7,  // 11: spoolhost.api.v1.UpdatePortRequest.timeouts:type_name -> spoolhost.api.v1.PortTimeouts
+	8,  // 12: spoolhost.api.v1.UpdatePortResponse.port:type_name -> spoolhost.api.v1.Port
+	9,  // 13: spoolhost.api.v1.Ports.AddPort:input_type -> spoolhost.api.v1.AddPortRequest
+	11, // 14: spoolhost.api.v1.Ports.ListPorts:input_type -> spoolhost.api.v1.ListPortsRequest
+	13, // 15: spoolhost.api.v1.Ports.GetPort:input_type -> spoolhost.api.v1.GetPortRequest
+	15, // 16: spoolhost.api.v1.Ports.DeletePort:input_type -> spoolhost.api.v1.DeletePortRequest
+	17, // 17: spoolhost.api.v1.Ports.UpdatePort:input_type -> spoolhost.api.v1.UpdatePortRequest
+	1,  // 18: spoolhost.api.v1.Ports.SendRecvBidiData:input_type -> spoolhost.api.v1.SendRecvBidiDataRequest
+	3,  // 19: spoolhost.api.v1.Ports.SetPortTimeOuts:input_type -> spoolhost.api.v1.SetPortTimeOutsRequest
+	5,  // 20: spoolhost.api.v1.Ports.GetPrinterData:input_type -> spoolhost.api.v1.GetPrinterDataRequest
+	10, // 21: spoolhost.api.v1.Ports.AddPort:output_type -> spoolhost.api.v1.AddPortResponse
+	12, // 22: spoolhost.api.v1.Ports.ListPorts:output_type -> spoolhost.api.v1.ListPortsResponse
+	14, // 23: spoolhost.api.v1.Ports.GetPort:output_type -> spoolhost.api.v1.GetPortResponse
+	16, // 24: spoolhost.api.v1.Ports.DeletePort:output_type -> spoolhost.api.v1.DeletePortResponse
+	18, // 25: spoolhost.api.v1.Ports.UpdatePort:output_type -> spoolhost.api.v1.UpdatePortResponse
+	2,  // 26: spoolhost.api.v1.Ports.SendRecvBidiData:output_type -> spoolhost.api.v1.SendRecvBidiDataResponse
+	4,  // 27: spoolhost.api.v1.Ports.SetPortTimeOuts:output_type -> spoolhost.api.v1.SetPortTimeOutsResponse
+	6,  // 28: spoolhost.api.v1.Ports.GetPrinterData:output_type -> spoolhost.api.v1.GetPrinterDataResponse
+	21, // [21:29] is the sub-list for method output_type
+	13, // [13:21] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_ports_proto_init() }

@@ -305,6 +305,8 @@ type Printer struct {
 	ChangeId uint32 `protobuf:"varint,25,opt,name=change_id,json=changeId,proto3" json:"change_id,omitempty"`
 	// "after-spooling" or "while-spooling".
 	StartPrinting string `protobuf:"bytes,26,opt,name=start_printing,json=startPrinting,proto3" json:"start_printing,omitempty"`
+	// When the first of its ports is tried again after a failure; unset if none waits for that.
+	RetryAt       *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=retry_at,json=retryAt,proto3" json:"retry_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,6 +521,13 @@ func (x *Printer) GetStartPrinting() string {
 		return x.StartPrinting
 	}
 	return ""
+}
+
+func (x *Printer) GetRetryAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RetryAt
+	}
+	return nil
 }
 
 type AddPrinterRequest struct {
@@ -1334,7 +1343,7 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\a_driverB\x11\n" +
 	"\x0f_start_printing\" \n" +
 	"\bNameList\x12\x14\n" +
-	"\x05names\x18\x01 \x03(\tR\x05names\"\x9e\x06\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"\xd5\x06\n" +
 	"\aPrinter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aspooler\x18\x02 \x01(\tR\aspooler\x12\x14\n" +
@@ -1365,7 +1374,8 @@ const file_spoolhost_api_v1_printers_proto_rawDesc = "" +
 	"\x04deny\x18\x17 \x03(\tR\x04deny\x12\x16\n" +
 	"\x06driver\x18\x18 \x01(\tR\x06driver\x12\x1b\n" +
 	"\tchange_id\x18\x19 \x01(\rR\bchangeId\x12%\n" +
-	"\x0estart_printing\x18\x1a \x01(\tR\rstartPrinting\"\x80\x01\n" +
+	"\x0estart_printing\x18\x1a \x01(\tR\rstartPrinting\x125\n" +
+	"\bretry_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\aretryAt\"\x80\x01\n" +
 	"\x11AddPrinterRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12=\n" +
@@ -1461,35 +1471,36 @@ var file_spoolhost_api_v1_printers_proto_depIdxs = []int32{
 	1,  // 3: spoolhost.api.v1.PrinterSettings.deny:type_name -> spoolhost.api.v1.NameList
 	20, // 4: spoolhost.api.v1.Printer.created_at:type_name -> google.protobuf.Timestamp
 	19, // 5: spoolhost.api.v1.Printer.job_limit:type_name -> google.protobuf.Duration
-	0,  // 6: spoolhost.api.v1.AddPrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
-	2,  // 7: spoolhost.api.v1.AddPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	2,  // 8: spoolhost.api.v1.ListPrintersResponse.printers:type_name -> spoolhost.api.v1.Printer
-	2,  // 9: spoolhost.api.v1.GetPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	0,  // 10: spoolhost.api.v1.UpdatePrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
-	2,  // 11: spoolhost.api.v1.UpdatePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	2,  // 12: spoolhost.api.v1.PausePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	2,  // 13: spoolhost.api.v1.ResumePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
-	3,  // 14: spoolhost.api.v1.Printers.AddPrinter:input_type -> spoolhost.api.v1.AddPrinterRequest
-	5,  // 15: spoolhost.api.v1.Printers.ListPrinters:input_type -> spoolhost.api.v1.ListPrintersRequest
-	7,  // 16: spoolhost.api.v1.Printers.GetPrinter:input_type -> spoolhost.api.v1.GetPrinterRequest
-	9,  // 17: spoolhost.api.v1.Printers.UpdatePrinter:input_type -> spoolhost.api.v1.UpdatePrinterRequest
-	11, // 18: spoolhost.api.v1.Printers.PausePrinter:input_type -> spoolhost.api.v1.PausePrinterRequest
-	13, // 19: spoolhost.api.v1.Printers.ResumePrinter:input_type -> spoolhost.api.v1.ResumePrinterRequest
-	15, // 20: spoolhost.api.v1.Printers.PurgePrinter:input_type -> spoolhost.api.v1.PurgePrinterRequest
-	17, // 21: spoolhost.api.v1.Printers.DeletePrinter:input_type -> spoolhost.api.v1.DeletePrinterRequest
-	4,  // 22: spoolhost.api.v1.Printers.AddPrinter:output_type -> spoolhost.api.v1.AddPrinterResponse
-	6,  // 23: spoolhost.api.v1.Printers.ListPrinters:output_type -> spoolhost.api.v1.ListPrintersResponse
-	8,  // 24: spoolhost.api.v1.Printers.GetPrinter:output_type -> spoolhost.api.v1.GetPrinterResponse
-	10, // 25: spoolhost.api.v1.Printers.UpdatePrinter:output_type -> spoolhost.api.v1.UpdatePrinterResponse
-	12, // 26: spoolhost.api.v1.Printers.PausePrinter:output_type -> spoolhost.api.v1.PausePrinterResponse
-	14, // 27: spoolhost.api.v1.Printers.ResumePrinter:output_type -> spoolhost.api.v1.ResumePrinterResponse
-	16, // 28: spoolhost.api.v1.Printers.PurgePrinter:output_type -> spoolhost.api.v1.PurgePrinterResponse
-	18, // 29: spoolhost.api.v1.Printers.DeletePrinter:output_type -> spoolhost.api.v1.DeletePrinterResponse
-	22, // [22:30] is the sub-list for method output_type
-	14, // [14:22] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	20, // 6: spoolhost.api.v1.Printer.retry_at:type_name -> google.protobuf.Timestamp
+	0,  // 7: spoolhost.api.v1.AddPrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
+	2,  // 8: spoolhost.api.v1.AddPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	2,  // 9: spoolhost.api.v1.ListPrintersResponse.printers:type_name -> spoolhost.api.v1.Printer
+	2,  // 10: spoolhost.api.v1.GetPrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	0,  // 11: spoolhost.api.v1.UpdatePrinterRequest.settings:type_name -> spoolhost.api.v1.PrinterSettings
+	2,  // 12: spoolhost.api.v1.UpdatePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	2,  // 13: spoolhost.api.v1.PausePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	2,  // 14: spoolhost.api.v1.ResumePrinterResponse.printer:type_name -> spoolhost.api.v1.Printer
+	3,  // 15: spoolhost.api.v1.Printers.AddPrinter:input_type -> spoolhost.api.v1.AddPrinterRequest
+	5,  // 16: spoolhost.api.v1.Printers.ListPrinters:input_type -> spoolhost.api.v1.ListPrintersRequest
+	7,  // 17: spoolhost.api.v1.Printers.GetPrinter:input_type -> spoolhost.api.v1.GetPrinterRequest
+	9,  // 18: spoolhost.api.v1.Printers.UpdatePrinter:input_type -> spoolhost.api.v1.UpdatePrinterRequest
+	11, // 19: spoolhost.api.v1.Printers.PausePrinter:input_type -> spoolhost.api.v1.PausePrinterRequest
+	13, // 20: spoolhost.api.v1.Printers.ResumePrinter:input_type -> spoolhost.api.v1.ResumePrinterRequest
+	15, // 21: spoolhost.api.v1.Printers.PurgePrinter:input_type -> spoolhost.api.v1.PurgePrinterRequest
+	17, // 22: spoolhost.api.v1.Printers.DeletePrinter:input_type -> spoolhost.api.v1.DeletePrinterRequest
+	4,  // 23: spoolhost.api.v1.Printers.AddPrinter:output_type -> spoolhost.api.v1.AddPrinterResponse
+	6,  // 24: spoolhost.api.v1.Printers.ListPrinters:output_type -> spoolhost.api.v1.ListPrintersResponse
+	8,  // 25: spoolhost.api.v1.Printers.GetPrinter:output_type -> spoolhost.api.v1.GetPrinterResponse
+	10, // 26: spoolhost.api.v1.Printers.UpdatePrinter:output_type -> spoolhost.api.v1.UpdatePrinterResponse
+	12, // 27: spoolhost.api.v1.Printers.PausePrinter:output_type -> spoolhost.api.v1.PausePrinterResponse
+	14, // 28: spoolhost.api.v1.Printers.ResumePrinter:output_type -> spoolhost.api.v1.ResumePrinterResponse
+	16, // 29: spoolhost.api.v1.Printers.PurgePrinter:output_type -> spoolhost.api.v1.PurgePrinterResponse
+	18, // 30: spoolhost.api.v1.Printers.DeletePrinter:output_type -> spoolhost.api.v1.DeletePrinterResponse
+	23, // [23:31] is the sub-list for method output_type
+	15, // [15:23] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_spoolhost_api_v1_printers_proto_init() }

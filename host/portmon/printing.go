@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
-	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
 // errUnconfirmed: EndDocPort succeeded but the monitor never reported the job sent.
@@ -28,6 +28,7 @@ type printing struct {
 	offered int64  // sent, and what a call was given that has not answered
 	call    string // the call under way, for messages
 	byFile  bool   // the module has a descriptor of the document
+	parts   parts
 	chunks  chunks
 }
 
@@ -105,8 +106,10 @@ func (w *printing) write(ctx context.Context) error {
 // that hands it over.
 func (w *printing) next(left int64) (part int64, call func(context.Context) (int64, error), err error) {
 	if w.byFile {
-		part = min(left, wire.MaxRange)
+		part = w.parts.next(left)
 		return part, func(ctx context.Context) (int64, error) {
+			began := time.Now()
+			defer func() { w.parts.took(time.Since(began)) }()
 			return w.port.port.(filePort).WriteRange(ctx, w.sent, part)
 		}, nil
 	}

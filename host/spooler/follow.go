@@ -93,4 +93,6 @@ func (a *attempt) closeDocument() {
 		_ = a.doc.Close()
 		a.doc = nil
 	}
+	a.early.onItsWay()
+	a.early = nil
 }

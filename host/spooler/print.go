@@ -26,6 +26,8 @@ type attempt struct {
 	cancel  context.CancelCauseFunc
 	// doc is the document of an attempt that began with the end of the one before.
 	doc *document.Document
+	// early is where the document comes from, if it is still being received.
+	early *reception
 	// next is the attempt that has begun already at the same port, or nil.
 	next *attempt
 	// overLimit says that the last document was ended by the printer's job limit.
@@ -167,7 +169,7 @@ func (a *attempt) offerElsewhere(ctx context.Context) {
 func (a *attempt) document(ctx context.Context) (*document.Document, error) {
 	s := a.spooler
 	if a.job.Spooling {
-		return a.early(ctx)
+		return a.growing(ctx)
 	}
 	if a.job.Submitted.Before(s.began) {
 		if err := s.cfg.Documents.Verify(ctx, a.job.Document); err != nil {
@@ -351,7 +353,10 @@ func (s *Spooler) announce(j *job.Job, port string) {
 }
 
 // Sent implements portmon.Progress.
-func (a *attempt) Sent(bytes int64) { a.spooler.cfg.Queue.SetProgress(a.job.ID, bytes) }
+func (a *attempt) Sent(bytes int64) {
+	a.early.onItsWay()
+	a.spooler.cfg.Queue.SetProgress(a.job.ID, bytes)
+}
 
 // Waiting implements portmon.Progress.
 func (a *attempt) Waiting(reason string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,12 @@ type reception struct {
 
 	once  sync.Once
 	ended chan struct{} // closed when the job has ended, whatever else comes
+	way   sync.Once
+	taken chan struct{} // closed when the port has taken the first part, or will not
+}
+
+func (s *Spooler) newReception(j job.Job) *reception {
+	return &reception{spooler: s, job: j, ended: make(chan struct{}), taken: make(chan struct{})}
 }
 
 // receiveEarly gives the reception of a submission, or nil if its document prints when it is
@@ -46,7 +53,7 @@ func (s *Spooler) receiveEarly(next job.Job, r record) *reception {
 	if r.StartPrinting != WhileSpooling || s.intake || next.State != "" {
 		return nil
 	}
-	return &reception{spooler: s, job: next, ended: make(chan struct{})}
+	return s.newReception(next)
 }
 
 // receiveLast is receiveEarly for the only document of a job that was created before.
@@ -58,7 +65,7 @@ func (s *Spooler) receiveLast(j *job.Job, last bool) *reception {
 	if !early || !last || !j.MayPrintEarly() {
 		return nil
 	}
-	return &reception{spooler: s, job: *j, ended: make(chan struct{})}
+	return s.newReception(*j)
 }
 
 // record gives the job the document of which the first part has come.
@@ -101,7 +108,36 @@ func (r *reception) begin(ctx context.Context, w *document.Writer, part job.Part
 	r.id = j.ID
 	r.silence = time.AfterFunc(s.cfg.Limits.Resource, r.silent)
 	s.kick(j.Printer)
+	r.yield(ctx)
 	return r, nil
+}
+
+// yield leaves processor and disk to the first part while that is on its way to a port, but
+// not for long: a submitter that sends as fast as it can would have them to itself.
+func (r *reception) yield(ctx context.Context) {
+	const most = 50 * time.Millisecond
+	s := r.spooler
+	s.mu.Lock()
+	running := s.running[r.id] != nil
+	s.mu.Unlock()
+	if !running {
+		return
+	}
+	limit := time.NewTimer(most)
+	defer limit.Stop()
+	select {
+	case <-r.taken:
+	case <-limit.C:
+	case <-r.ended:
+	case <-ctx.Done():
+	}
+}
+
+// onItsWay ends the wait of yield.
+func (r *reception) onItsWay() {
+	if r != nil {
+		r.way.Do(func() { close(r.taken) })
+	}
 }
 
 // errKnown ends the reception of a document that a job has already.
@@ -163,13 +199,20 @@ func (r *reception) finish(ctx context.Context, part job.Part, failure error) (*
 	return j, nil
 }
 
+const notWhole = "the document was not received whole: "
+
+// BrokeOff says that a job has ended because its submission did.
+func BrokeOff(j *job.Job) bool {
+	return j.State.Final() && strings.HasPrefix(j.Reason, notWhole)
+}
+
 // breakOff ends the job and stops its attempt. If that cannot be recorded, the next life
 // finds the record and ends it.
 func (r *reception) breakOff(ctx context.Context, why error) {
 	s := r.spooler
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limits.Call)
 	defer cancel()
-	reason := "the document was not received whole: " + why.Error()
+	reason := notWhole + why.Error()
 	j, err := s.cfg.Queue.BreakOff(ctx, r.id, r.doc.Size(), reason)
 	s.mu.Lock()
 	s.stopAttempt(r.id, errors.New(reason))
@@ -205,14 +248,15 @@ func (s *Spooler) cut(documentID string) {
 	}
 }
 
-// early opens the document of a job that is still being received; of one that has come
+// growing opens the document of a job that is still being received; of one that has come
 // meanwhile it gives the job as it is now.
-func (a *attempt) early(ctx context.Context) (*document.Document, error) {
+func (a *attempt) growing(ctx context.Context) (*document.Document, error) {
 	s := a.spooler
 	s.mu.Lock()
 	r := s.receptions[a.job.Document.ID]
 	s.mu.Unlock()
 	if r != nil {
+		a.early = r
 		return r.doc.Open(ctx)
 	}
 	j, err := s.cfg.Queue.Get(ctx, a.job.ID)

@@ -93,7 +93,9 @@ func TestPrintsWhileSpooling(t *testing.T) {
 		earlyPrinter(n, dev, "file", file, "unsized", "yes")
 		s := submitSlowly(n, data[:1<<20])
 		id := s.only()
-		if j := n.sending(id); !j.Spooling || j.Document.Size != 1<<20 || j.Current().BytesSent >= j.Document.Size {
+		n.sending(id)
+		n.until("all that was sent is there", func() bool { return n.job(id).Document.Size == 1<<20 })
+		if j := n.job(id); !j.Spooling || j.Current().BytesSent >= j.Document.Size {
 			t.Errorf("%+v", j)
 		}
 		s.rest(data[1<<20:])
@@ -116,7 +118,7 @@ func TestSubmissionBreaksOffWhilePrinting(t *testing.T) {
 		}
 		n.state(id, job.Cancelled)
 		n.outcomes(id, job.AttemptCancelled)
-		if j := n.job(id); j.MayHavePrinted || j.Attempts[0].BytesSent == 0 || !strings.Contains(j.Reason, errBrokenOff.Error()) {
+		if j := n.job(id); j.MayHavePrinted || !spooler.BrokeOff(j) || j.Attempts[0].BytesSent == 0 || !strings.Contains(j.Reason, errBrokenOff.Error()) {
 			t.Errorf("%+v", j)
 		}
 		n.until("no document", func() bool { return len(n.documents()) == 0 })
@@ -168,6 +170,9 @@ func TestCancelledWhileSpooling(t *testing.T) {
 	_ = s.in.Close()
 	if err := <-s.done; err == nil {
 		t.Error("a cancelled document was accepted")
+	}
+	if j := n.job(id); spooler.BrokeOff(j) {
+		t.Errorf("a person cancelled it: %+v", j)
 	}
 	n.until("no document", func() bool { return len(n.documents()) == 0 })
 }

@@ -104,6 +104,10 @@ func (s *hostServer) explainJob(ctx context.Context, sp *spooler.Spooler, name s
 		s.explainPrinting(sp, j, resp)
 	case job.Failed:
 		resp.Advice = append(resp.Advice, "Submit the document again.")
+	case job.Cancelled:
+		if spooler.BrokeOff(j) {
+			resp.Advice = append(resp.Advice, "Submit the document again; what came of it may be on paper.")
+		}
 	}
 	if j.MayHavePrinted {
 		resp.Advice = append(resp.Advice, "An earlier attempt may have put the whole document on paper: look at the printer before you print it again.")

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/spoolhost/spoolhost/host/store/internal/group"
+	"github.com/spoolhost/spoolhost/host/store/internal/journal"
 	"github.com/spoolhost/spoolhost/host/store/internal/overlay"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -29,7 +32,10 @@ const (
 	bucketName = "spoolhost"
 )
 
-var errTruncated = errors.New("the file is shorter than it says")
+var (
+	errTruncated  = errors.New("the file is shorter than it says")
+	errNoIdentity = errors.New("the file does not say which store it is")
+)
 
 // Options are the options of OpenBolt. The zero value is good.
 type Options struct {
@@ -38,9 +44,15 @@ type Options struct {
 	LockTimeout time.Duration
 	// Committed, if set, is told how long each commit took.
 	Committed func(took time.Duration)
+
+	checkpointAt int64 // of tests; 0 stands for the constant
 }
 
 // Bolt is a Store in one bbolt file. Concurrent Updates share a commit.
+//
+// A commit is a record in a journal beside the file, synced once. Now and then a checkpoint
+// puts what has come together into the file, where most of it has cancelled out: of a job
+// that came and went, one record is left. Close leaves the file whole and no journal.
 type Bolt struct {
 	path    string
 	db      *bbolt.DB
@@ -50,6 +62,15 @@ type Bolt struct {
 	timed   func(took time.Duration) // Options.Committed, or nil
 
 	updates group.Group[func(Tx) error]
+	pending pending
+	full    atomic.Bool // the disk had no room for a checkpoint
+	commits atomic.Int64
+
+	// Of the leader of a batch; before the first, and after the last, of OpenBolt and Close.
+	journals     [2]*journal.Journal // that in use, and the other
+	checkpointAt int64
+	running      <-chan struct{} // closed when the checkpoint under way ends; nil: none is
+	record       []byte
 
 	mu     sync.Mutex
 	broken error // set once no write may follow
@@ -67,7 +88,8 @@ func OpenBolt(path string, opts Options) (*Bolt, error) {
 	if opts.LockTimeout <= 0 {
 		opts.LockTimeout = 250 * time.Millisecond
 	}
-	b := &Bolt{timed: opts.Committed, path: path, table: crc32.MakeTable(crc32.Castagnoli)}
+	b := &Bolt{timed: opts.Committed, path: path, table: crc32.MakeTable(crc32.Castagnoli), checkpointAt: cmp.Or(opts.checkpointAt, checkpointAt)}
+	b.pending.active = overlay.NewLayer()
 	b.updates.Name, b.updates.Commit = path, b.commit
 	info, err := os.Stat(path)
 	switch {
@@ -78,7 +100,12 @@ func OpenBolt(path string, opts Options) (*Bolt, error) {
 	case err == nil:
 		err = b.open(path, opts)
 	}
+	if err == nil {
+		err = guard(b.recover)
+	}
 	if err != nil {
+		b.settle()
+		_ = b.closeJournals((*journal.Journal).Close)
 		b.abandon()
 		return nil, failure(path, err)
 	}
@@ -149,7 +176,7 @@ func (b *Bolt) checkSize() error {
 
 func (b *Bolt) ensureBucket() error {
 	err := b.db.View(func(tx *bbolt.Tx) error {
-		if tx.Bucket([]byte(bucketName)) == nil {
+		if tx.Bucket([]byte(bucketName)) == nil || tx.Bucket([]byte(marksName)) == nil {
 			return berrors.ErrBucketNotFound
 		}
 		return nil
@@ -158,8 +185,14 @@ func (b *Bolt) ensureBucket() error {
 		return err
 	}
 	return b.db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists([]byte(bucketName))
-		return err
+		if _, err := tx.CreateBucketIfNotExists([]byte(bucketName)); err != nil {
+			return err
+		}
+		marks, err := tx.CreateBucketIfNotExists([]byte(marksName))
+		if err != nil {
+			return err
+		}
+		return marks.Put([]byte(markID), newID())
 	})
 }
 
@@ -183,12 +216,12 @@ func (b *Bolt) View(ctx context.Context, fn func(Tx) error) error {
 	defer b.active.Done()
 	var own error
 	err := guard(func() error {
-		below, err := b.db.Begin(false)
+		below, above, err := b.pending.snapshot(b.db)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = below.Rollback() }()
-		_, own = b.call(below, false, fn)
+		_, own = b.call(below, above, false, fn)
 		return nil
 	})
 	if err != nil {
@@ -197,13 +230,13 @@ func (b *Bolt) View(ctx context.Context, fn func(Tx) error) error {
 	return own
 }
 
-// call runs fn on below and gives what it wrote. A panic of fn's own is its error.
-func (b *Bolt) call(below *bbolt.Tx, writable bool, fn func(Tx) error) (writes overlay.Overlay, err error) {
+// call runs fn on below and what lies above it, and gives what it wrote. A panic of fn's own is its error.
+func (b *Bolt) call(below *bbolt.Tx, above []writes, writable bool, fn func(Tx) error) (own overlay.Overlay, err error) {
 	bucket := below.Bucket([]byte(bucketName))
 	if bucket == nil {
 		return overlay.Overlay{}, damaged(b.path, berrors.ErrBucketNotFound)
 	}
-	tx := &boltTx{path: b.path, table: b.table, bucket: bucket, writable: writable}
+	tx := &boltTx{path: b.path, table: b.table, bucket: bucket, above: above, writable: writable}
 	defer func() { tx.bucket = nil }()
 	defer func() {
 		if r := recover(); r != nil {
@@ -244,11 +277,12 @@ func (b *Bolt) Close() error {
 		return nil
 	}
 	b.changes.Close()
+	ended := guard(b.end)
 	if b.stuck {
 		b.abandon()
-		return nil
+		return failure(b.path, ended)
 	}
-	return failure(b.path, guard(b.db.Close))
+	return failure(b.path, errors.Join(ended, guard(b.db.Close)))
 }
 
 func syncDir(name string) error {

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if runChild() {
+	if runChild() || runKilled() {
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -30,9 +30,9 @@ func TestBoltConforms(t *testing.T) {
 	})
 }
 
-func open(t testing.TB, path string) *store.Bolt {
+func open(t testing.TB, path string, options ...store.Options) *store.Bolt {
 	t.Helper()
-	b, err := store.OpenBolt(path, store.Options{})
+	b, err := store.OpenBolt(path, append(options, store.Options{})[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/spoolhost/spoolhost/host/store/internal/group"
 	"github.com/spoolhost/spoolhost/host/store/internal/overlay"
-	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 // Update implements Store.
@@ -21,73 +21,63 @@ func (b *Bolt) Update(ctx context.Context, fn func(Tx) error) error {
 	return b.updates.Do(ctx, fn)
 }
 
-// commit runs the requests' functions in one transaction and makes it durable.
+// commit runs the requests' functions and makes durable, with one sync, what they wrote.
 func (b *Bolt) commit(requests []*group.Request[func(Tx) error]) error {
 	if err := b.cause(); err != nil {
 		return err
 	}
-	var below *bbolt.Tx
-	defer func() { b.release(below) }()
-	var keys []string
+	var batch *overlay.Layer
 	err := guard(func() (err error) {
-		if below, err = b.db.Begin(true); err != nil {
-			return err
-		}
-		if keys, err = b.run(below, requests); err != nil || len(keys) == 0 {
-			return err
-		}
-		id, began := below.ID(), time.Now()
-		if err = below.Commit(); err != nil {
-			b.doubt(id, err)
-		} else if b.timed != nil {
-			b.timed(time.Since(began))
-		}
+		batch, err = b.run(requests)
 		return err
 	})
 	if errors.As(err, new(*panicError)) {
 		b.fail(failure(b.path, err))
 	}
-	if err == nil && len(keys) > 0 {
-		b.changes.Notify(keys)
+	if err != nil || batch.Len() == 0 {
+		return failure(b.path, err)
 	}
-	return failure(b.path, err)
+	began := time.Now()
+	if err := b.persist(batch); err != nil {
+		if errors.As(err, new(*panicError)) {
+			b.fail(failure(b.path, err))
+		}
+		return failure(b.path, err)
+	}
+	b.took(began)
+	keys := make([]string, 0, batch.Len())
+	for key := range batch.All() {
+		keys = append(keys, key)
+	}
+	b.changes.Notify(keys)
+	return nil
 }
 
-// run runs the functions, each on the result of those accepted before, and gives the
-// keys they wrote.
-func (b *Bolt) run(below *bbolt.Tx, requests []*group.Request[func(Tx) error]) (keys []string, err error) {
+// run runs the functions, each on the result of those accepted before, and gives what they
+// wrote.
+func (b *Bolt) run(requests []*group.Request[func(Tx) error]) (*overlay.Layer, error) {
+	below, above, err := b.pending.snapshot(b.db)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = guard(below.Rollback) }()
+	batch := overlay.NewLayer()
+	above = slices.Insert(above, 0, writes(batch))
 	for _, r := range requests {
 		if !r.Start() {
 			continue
 		}
-		writes, err := b.call(below, true, r.Fn)
+		own, err := b.call(below, above, true, r.Fn)
 		if err != nil {
 			r.Err = err
 			continue
 		}
-		if err := apply(below, writes); err != nil {
-			return nil, err
-		}
-		keys = append(keys, writes.Keys()...)
-	}
-	return keys, nil
-}
-
-func apply(below *bbolt.Tx, writes overlay.Overlay) error {
-	bucket := below.Bucket([]byte(bucketName))
-	for _, key := range writes.Keys() {
-		entry, _ := writes.Get(key)
-		var err error
-		if entry == nil {
-			err = bucket.Delete([]byte(key))
-		} else {
-			err = bucket.Put([]byte(key), entry)
-		}
-		if err != nil {
-			return err
+		for _, key := range own.Keys() {
+			entry, _ := own.Get(key)
+			batch.Set(key, entry)
 		}
 	}
-	return nil
+	return batch, nil
 }
 
 // release ends a transaction that was not committed. If bbolt cannot even do that its
@@ -113,8 +103,7 @@ func (b *Bolt) doubt(id int, cause error) {
 	}
 	defer func() { _ = below.Rollback() }()
 	if below.ID() >= id {
-		b.fail(spoolerr.As(cause, spoolerr.Unavailable,
-			"store %s: the disk failed in the middle of a commit; check the disk, then restart the host", b.path))
+		b.fail(b.uncertain(cause))
 	}
 }
 

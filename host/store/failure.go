@@ -10,6 +10,7 @@ import (
 
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/spoolhost/spoolhost/host/store/internal/journal"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -62,7 +63,7 @@ func failure(path string, err error) error {
 
 func damaged(path string, err error) error {
 	return spoolerr.As(err, spoolerr.Corrupt,
-		"store %s is damaged; restore it from a backup, or move it away to start empty (the jobs in it are lost)", path)
+		"store %s is damaged; restore it from a backup, or move it and its journals away to start empty (the jobs in it are lost)", path)
 }
 
 func closed(path string) error {
@@ -72,7 +73,7 @@ func closed(path string) error {
 func damage(err error) bool {
 	return errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrVersionMismatch) ||
 		errors.Is(err, berrors.ErrChecksum) || errors.Is(err, berrors.ErrInvalidMapping) ||
-		errors.Is(err, errTruncated) || errors.Is(err, berrors.ErrBucketNotFound)
+		errors.Is(err, errTruncated) || errors.Is(err, errNoIdentity) || errors.Is(err, journal.ErrDamaged) || errors.Is(err, berrors.ErrBucketNotFound)
 }
 
 // full counts a quota and a file size limit as a full disk: the remedy is the same. bbolt

@@ -2,7 +2,7 @@
 // job queue sit on. OpenBolt is the embedded implementation; a cluster has another.
 //
 // The host's registry, job, spooler and cluster packages import it. It knows nothing of
-// what the values mean, keeps no caches and starts no goroutine.
+// what the values mean. Its one goroutine is the checkpoint of a Bolt, which Close waits for.
 package store
 
 import (

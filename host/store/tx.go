@@ -16,12 +16,13 @@ import (
 // sumLen is the length of the CRC-32C that stands before every stored value.
 const sumLen = 4
 
-// boltTx is one function's view of a bbolt transaction: the bucket below, its own
-// buffered writes above.
+// boltTx is one function's view of a bbolt transaction: the bucket below, what is committed
+// and not in it yet above, and its own buffered writes on top.
 type boltTx struct {
 	path     string
 	table    *crc32.Table
 	bucket   *bbolt.Bucket // nil once the function has returned
+	above    []writes      // from the newest on
 	writable bool
 	writes   overlay.Overlay
 }
@@ -32,14 +33,24 @@ func (tx *boltTx) Get(key string) (value []byte, err error) {
 	if err := tx.check(key); err != nil {
 		return nil, err
 	}
-	entry, written := tx.writes.Get(key)
-	if !written {
-		entry = tx.bucket.Get([]byte(key))
-	}
+	entry := tx.find(key)
 	if entry == nil {
 		return nil, spoolerr.New(spoolerr.NotFound, 0, "entry %s is not in the store", spool.Quote(key))
 	}
 	return tx.decode(key, entry)
+}
+
+// find gives the newest entry; nil is none.
+func (tx *boltTx) find(key string) []byte {
+	if entry, written := tx.writes.Get(key); written {
+		return entry
+	}
+	for _, w := range tx.above {
+		if entry, written := w.Get(key); written {
+			return entry
+		}
+	}
+	return tx.bucket.Get([]byte(key))
 }
 
 // Put implements Tx.
@@ -87,15 +98,33 @@ func (tx *boltTx) Scan(prefix, after string) iter.Seq2[Item, error] {
 	}
 }
 
-// scan merges the bucket with the buffered writes.
+// scan merges the bucket with what lies above it.
 type scan struct {
 	tx     *boltTx
 	prefix string
 	last   string // the key passed last
 
-	cursor *bbolt.Cursor
-	key    []byte // the bucket's next entry; nil: no more
-	entry  []byte
+	sources []source // from the newest on
+	cursor  *bbolt.Cursor
+	key     []byte // the bucket's next entry; nil: no more
+	entry   []byte
+}
+
+// source is writes above the bucket, and where the scan stands in them.
+type source struct {
+	writes
+	grows  bool // the transaction's own, which change
+	placed bool
+	next   string
+	more   bool
+}
+
+// place finds the first key beyond last.
+func (s *source) place(prefix, last string) {
+	if s.grows || !s.placed || s.more && s.next <= last {
+		s.next, s.more = s.Next(prefix, last)
+		s.placed = true
+	}
 }
 
 // next gives the next entry, copied; the empty key ends the scan.
@@ -106,19 +135,19 @@ func (s *scan) next() (key string, entry []byte, err error) {
 	}
 	s.start()
 	for {
-		written, ok := s.tx.writes.Next(s.prefix, s.last)
+		first := s.first()
 		stored := s.key != nil && bytes.HasPrefix(s.key, []byte(s.prefix))
 		switch {
-		case ok && (!stored || written <= string(s.key)):
-			s.last = written
-			entry, _ = s.tx.writes.Get(written)
-			if stored && written == string(s.key) {
+		case first != nil && (!stored || first.next <= string(s.key)):
+			s.last = first.next
+			entry, _ = first.Get(s.last)
+			if stored && s.last == string(s.key) {
 				s.key, s.entry = s.cursor.Next()
 			}
 			if entry == nil {
-				continue // deleted by this transaction
+				continue // deleted
 			}
-			return written, entry, nil
+			return s.last, entry, nil
 		case stored:
 			s.last, entry = string(s.key), bytes.Clone(s.entry)
 			s.key, s.entry = s.cursor.Next()
@@ -129,9 +158,25 @@ func (s *scan) next() (key string, entry []byte, err error) {
 	}
 }
 
+// first gives the source with the smallest key; of several that have it, the newest.
+func (s *scan) first() (first *source) {
+	for i := range s.sources {
+		src := &s.sources[i]
+		src.place(s.prefix, s.last)
+		if src.more && (first == nil || src.next < first.next) {
+			first = src
+		}
+	}
+	return first
+}
+
 func (s *scan) start() {
 	if s.cursor != nil {
 		return
+	}
+	s.sources = append(s.sources, source{writes: &s.tx.writes, grows: true})
+	for _, w := range s.tx.above {
+		s.sources = append(s.sources, source{writes: w})
 	}
 	s.cursor = s.tx.bucket.Cursor()
 	s.key, s.entry = s.cursor.Seek([]byte(max(s.prefix, s.last)))

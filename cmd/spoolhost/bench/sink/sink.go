@@ -41,6 +41,7 @@ type Set struct {
 	options   Options
 	listeners []net.Listener
 	running   sync.WaitGroup
+	buffers   sync.Pool // of *[]byte, for documents of usual size
 
 	mu     sync.Mutex
 	closed bool
@@ -133,7 +134,7 @@ func (s *Set) serve(i int, c net.Conn) {
 	if s.options.Hung != nil && s.options.Hung(i) {
 		return // open and unread until Close
 	}
-	a := take(c)
+	a := s.take(c)
 	a.Sink = i
 	s.mu.Lock()
 	_ = c.Close()
@@ -144,10 +145,16 @@ func (s *Set) serve(i int, c net.Conn) {
 
 // take reads a connection to its end. Small documents need a small buffer only, and
 // thousands of connections may be open.
-func take(c io.Reader) (a Arrival) {
+func (s *Set) take(c io.Reader) (a Arrival) {
 	const small, large = 16 << 10, 512 << 10
 	var check payload.Check
-	buf := make([]byte, small)
+	kept, _ := s.buffers.Get().(*[]byte)
+	if kept == nil {
+		b := make([]byte, small)
+		kept = &b
+	}
+	defer s.buffers.Put(kept)
+	buf := *kept
 	for {
 		n, err := c.Read(buf)
 		if n > 0 {

@@ -1,10 +1,8 @@
 package target
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,9 +54,7 @@ func (t *IPP) Close() error { return t.admin.Close() }
 func (t *IPP) Client() (Client, error) { return t.newClient(), nil }
 
 func (t *IPP) newClient() *ippClient {
-	return &ippClient{IPP: t, http: &http.Client{Transport: &http.Transport{
-		MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1, DisableCompression: true, WriteBufferSize: 64 << 10,
-	}}}
+	return &ippClient{IPP: t, wire: &wire{addr: t.base.Host}}
 }
 
 // AddQueue is lpadmin's request, CUPS-Add-Modify-Printer.
@@ -92,14 +88,11 @@ func (t *IPP) RemoveQueue(ctx context.Context, name string) error {
 // ippClient keeps one connection.
 type ippClient struct {
 	*IPP
-	http *http.Client
+	wire *wire
 	id   atomic.Uint32 // those who make queues ask at the same time
 }
 
-func (c *ippClient) Close() error {
-	c.http.CloseIdleConnections()
-	return nil
-}
+func (c *ippClient) Close() error { return c.wire.Close() }
 
 // request begins a request about a queue.
 func (c *ippClient) request(op goipp.Op, queue string) *goipp.Message {
@@ -133,37 +126,22 @@ func (c *ippClient) post(ctx context.Context, path string, m *goipp.Message, doc
 	if err != nil {
 		return spoolerr.As(err, spoolerr.Invalid, "%s", what)
 	}
-	body := io.Reader(bytes.NewReader(head))
-	if doc.Size > 0 {
-		body = io.MultiReader(body, doc.Bytes)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.base.Host+path, body)
-	if err != nil {
-		return spoolerr.As(err, spoolerr.Invalid, "%s", what)
-	}
-	req.ContentLength = int64(len(head)) + doc.Size
-	req.Header.Set("Content-Type", goipp.ContentType)
-	resp, err := c.http.Do(req)
+	const most = 1 << 20
+	status, text, err := c.wire.post(ctx, path, head, doc.Bytes, doc.Size, most)
 	if err != nil {
 		return spoolerr.As(err, spoolerr.Unavailable, "%s", what)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	return answer(resp, what)
+	return answer(status, text, what)
 }
 
 // answer reads what the server says. Successful are all codes below 0x100.
-func answer(resp *http.Response, what string) error {
-	const most = 1 << 20
-	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
-	if err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "%s", what)
-	}
-	if resp.StatusCode != http.StatusOK {
+func answer(code int, text []byte, what string) error {
+	if code != http.StatusOK {
 		kind := spoolerr.Unavailable
-		if slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden}, resp.StatusCode) {
+		if slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden}, code) {
 			kind = spoolerr.Denied
 		}
-		return spoolerr.New(kind, 0, "%s: the server answers %s", what, resp.Status)
+		return spoolerr.New(kind, 0, "%s: the server answers %d %s", what, code, http.StatusText(code))
 	}
 	var m goipp.Message
 	if err := m.DecodeBytes(text); err != nil {

@@ -44,6 +44,17 @@ func (i installer) Installed(kind, name string) (modulefile.Installed, error) {
 	}}, err
 }
 
+// Paths implements modulefile.Installer.
+func (i installer) Paths() (list []string) {
+	for _, m := range i.host.catalog.List() {
+		list = append(list, m.Path)
+	}
+	for _, m := range i.host.modules.List() {
+		list = append(list, m.Path)
+	}
+	return list
+}
+
 // Install implements modulefile.Installer.
 func (i installer) Install(ctx context.Context, m cluster.Module, path string) error {
 	if m.Kind == wire.KindMonitor {

@@ -121,3 +121,24 @@ func (h *hosts) listEvents(n *node, r *apiv1.ListEventsRequest) (events []*apiv1
 		events, unasked = append(events, r.GetEvents()...), append(unasked, r.GetUnasked()...)
 	}
 }
+
+// TestJobsAreCounted: every node tells how many jobs a spooler has now, not a moment ago.
+func TestJobsAreCounted(t *testing.T) {
+	t.Parallel()
+	h := bootHosts(t, 2, nil)
+	h.create("n1")
+	_, to := h.sink()
+	h.printer(h.nodes[0], "Office", to)
+	_, err := h.nodes[0].PausePrinter(t.Context(), &apiv1.PausePrinterRequest{Spooler: spoolerName, Name: "Office"})
+	h.ok(err)
+	for i := range 3 {
+		h.submit(h.nodes[0], "Office", paper(100))
+		for _, n := range h.nodes {
+			r, err := n.ListSpoolers(t.Context(), &apiv1.ListSpoolersRequest{})
+			h.ok(err)
+			if got := r.GetClusterSpoolers()[0].GetJobs(); got != uint32(i+1) {
+				t.Errorf("%d jobs after %d, at %s", got, i+1, n.host.Cluster().Name())
+			}
+		}
+	}
+}

@@ -254,6 +254,9 @@ func (w *world) outcomes() (found []outcome, unfinished int) {
 			o := outcome{ID: j.GetId(), Spooler: name, Printer: j.GetPrinter(), Key: j.GetTitle(), State: j.GetState(), Reason: j.GetReason(), Seen: seen[j.GetTitle()]}
 			for _, a := range j.GetAttempts() {
 				o.Attempts = append(o.Attempts, a.GetOutcome())
+				if a.GetTries() <= 1 { // else several that failed are one, with the first one's time and the last one's owner
+					o.Begun = append(o.Begun, begun{a.GetStartedAt().AsTime(), a.GetEpoch()})
+				}
 			}
 			found = append(found, o)
 			if o.State != "printed" && o.State != "cancelled" {
@@ -275,7 +278,7 @@ func (w *world) judge(found []outcome) {
 		asked = append(asked, t.submitted)
 	}
 	conns := w.devices.records()
-	problems := slices.Concat(checkJobs(asked, found), checkPaper(found, conns), checkOwners(conns), checkHistory(w.history.operations(), patience))
+	problems := slices.Concat(checkJobs(asked, found), checkPaper(found, conns), checkOwners(conns), checkEpochs(found), checkHistory(w.history.operations(), patience))
 	for text, times := range w.load.problems {
 		problems = append(problems, fmt.Sprintf("%s (%d times)", text, times))
 	}

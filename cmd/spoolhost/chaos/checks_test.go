@@ -16,8 +16,15 @@ type outcome struct {
 	Key              string // its title
 	State, Reason    string
 	Attempts         []string // how they came out
+	Begun            []begun  // the same, when and by whom
 	// Seen is when a client first was told that it had finished; 0 for never before the end.
 	Seen time.Duration
+}
+
+// begun is an attempt as its owner wrote it down.
+type begun struct {
+	At    time.Time
+	Epoch uint64
 }
 
 // submitted is a job as its clients know it.
@@ -100,6 +107,34 @@ func checkPaper(found []outcome, conns []connection) (problems []string) {
 		}
 		if most := 1 + excuses(o.Attempts); whole[o.Key] > most {
 			problem("job %d of %s (%s) came out whole %d times; attempts %v", o.ID, o.Spooler, o.Key, whole[o.Key], o.Attempts)
+		}
+	}
+	return problems
+}
+
+// checkEpochs: no owner begins anything once the next one has. All machines have one clock,
+// and an owner reads it before it writes.
+func checkEpochs(found []outcome) (problems []string) {
+	type attempt struct {
+		begun
+		text string
+	}
+	spoolers := make(map[string][]attempt)
+	for _, o := range found {
+		for i, b := range o.Begun {
+			text := fmt.Sprintf("attempt %d of job %d of %s (%s), epoch %d", i+1, o.ID, o.Spooler, o.Key, b.Epoch)
+			spoolers[o.Spooler] = append(spoolers[o.Spooler], attempt{b, text})
+		}
+	}
+	for _, list := range spoolers {
+		slices.SortFunc(list, func(a, b attempt) int { return a.At.Compare(b.At) })
+		var last attempt
+		for _, a := range list {
+			if a.Epoch < last.Epoch {
+				problems = append(problems, fmt.Sprintf("%s began %.3f s after %s", a.text, a.At.Sub(last.At).Seconds(), last.text))
+				continue
+			}
+			last = a
 		}
 	}
 	return problems

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -102,7 +103,10 @@ func (w *world) inject(ctx context.Context, f fault) (heal func() error, err err
 	case "etcd-stop":
 		return stop(w.etcd[f.Node%etcds]), nil
 	case "module", "modules", "guard":
-		return nil, killChildren(node, f.Kind)
+		signalAll(childrenOf(node, f.Kind), syscall.SIGKILL)
+		return nil, nil
+	case "module-stop", "modules-stop", "guard-stop":
+		return stopChildren(node, strings.TrimSuffix(f.Kind, "-stop")), nil
 	case "cut", "cut-in", "cut-out", "pair", "pair-in", "island":
 		return w.cut(f)
 	case "readonly":
@@ -143,11 +147,28 @@ func stop(p *process) (heal func() error) {
 	return func() error { p.signal(syscall.SIGCONT); return nil }
 }
 
-// killChildren kills modules of a host, or its guard.
-func killChildren(node *machineNode, kind string) error {
-	parent, _ := node.state()
+// stopChildren stops modules of a host, or its guard, and lets them go on.
+func stopChildren(node *machineNode, kind string) (heal func() error) {
+	stopped := childrenOf(node, kind)
+	signalAll(stopped, syscall.SIGSTOP)
+	return func() error {
+		still := processesOf(node)
+		signalAll(slices.DeleteFunc(stopped, func(pid int) bool { return !slices.Contains(still, pid) }), syscall.SIGCONT)
+		return nil
+	}
+}
+
+// signalAll signals processes, which may have gone.
+func signalAll(list []int, s syscall.Signal) {
+	for _, pid := range list {
+		_ = syscall.Kill(pid, s)
+	}
+}
+
+// childrenOf gives a "module" of a host, its "modules", or its "guard".
+func childrenOf(node *machineNode, kind string) []int {
 	var modules, guards []int
-	for _, pid := range childrenOf(parent) {
+	for _, pid := range processesOf(node) {
 		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if strings.Contains(string(command), "cluster-guard") {
 			guards = append(guards, pid)
@@ -157,17 +178,16 @@ func killChildren(node *machineNode, kind string) error {
 	}
 	switch {
 	case kind == "guard":
-		modules = guards
+		return guards
 	case kind == "module" && len(modules) > 0:
-		modules = modules[rand.IntN(len(modules)):][:1]
+		return modules[rand.IntN(len(modules)):][:1]
 	}
-	for _, pid := range modules {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone
-	}
-	return nil
+	return modules
 }
 
-func childrenOf(parent int) (list []int) {
+// processesOf gives the processes that a host has started.
+func processesOf(node *machineNode) (list []int) {
+	parent, _ := node.state()
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
 		data, _ := os.ReadFile(path)

@@ -66,6 +66,17 @@ func TestJobsAreJudged(t *testing.T) {
 	expect(t, "stray", checkJobs(nil, []outcome{good}), "nobody submitted")
 }
 
+func TestEpochsAreJudged(t *testing.T) {
+	at := func(seconds int, epoch uint64) begun { return begun{time.Unix(int64(seconds), 0), epoch} }
+	one := outcome{ID: 1, Spooler: "S", Begun: []begun{at(1, 4), at(3, 6)}}
+	with := func(spooler string, list ...begun) []outcome {
+		return []outcome{one, {ID: 2, Spooler: spooler, Begun: list}}
+	}
+	expect(t, "good", checkEpochs(with("S", at(2, 4), at(4, 6), at(5, 9))), "")
+	expect(t, "another spooler's", checkEpochs(with("T", at(4, 4))), "")
+	expect(t, "an owner that was none any more", checkEpochs(with("S", at(4, 4))), "attempt 1 of job 2 of S (), epoch 4 began 1.000 s after attempt 2 of job 1")
+}
+
 func TestPaperOfJobsIsJudged(t *testing.T) {
 	job := outcome{ID: 7, Spooler: "S", Printer: "P", Key: "k", State: "printed", Attempts: []string{"printed"}, Seen: time.Second}
 	again := job

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -91,6 +92,26 @@ func (f Files) Remove(digest string) error {
 // Fetched says that a path is that of a file which this node has fetched.
 func (f Files) Fetched(path string) bool { return filepath.Dir(path) == f.Local }
 
+// Sweep removes what this node has fetched, or began to, and none of the paths is of: it
+// was replaced or removed since. It is for the start of a host, when nothing runs from it.
+func (f Files) Sweep(used []string) error {
+	list, err := os.ReadDir(f.Local)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range list {
+		named := func(path string) bool { return filepath.Base(path) == e.Name() } // by whichever way to it
+		if (isDigest(e.Name()) || strings.HasPrefix(e.Name(), partPrefix)) && !slices.ContainsFunc(used, named) {
+			errs = append(errs, os.Remove(filepath.Join(f.Local, e.Name())))
+		}
+	}
+	return ofDisk(errors.Join(errs...), f.Local)
+}
+
+// partPrefix begins the name of a file that is not whole yet.
+const partPrefix = ".part-"
+
 // copyTo copies what has a digest and a size into a directory, under the digest: whole,
 // synced, or not at all.
 func copyTo(ctx context.Context, dir string, from io.Reader, digest string, size int64, mode fs.FileMode) (retErr error) {
@@ -103,7 +124,7 @@ func copyTo(ctx context.Context, dir string, from io.Reader, digest string, size
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	name := ".part-" + rand.Text()
+	name := partPrefix + rand.Text()
 	to, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,5 +94,33 @@ func TestCheckAllow(t *testing.T) {
 		if err := CheckAllow([]string{allow}); (err == nil) != ok {
 			t.Errorf("%q: %v", allow, err)
 		}
+	}
+}
+
+// TestSweep: what is not used any more goes, and nothing else.
+func TestSweep(t *testing.T) {
+	f := Files{Local: filepath.Join(t.TempDir(), "local")}
+	if err := f.Sweep(nil); err != nil {
+		t.Errorf("nothing was fetched yet: %v", err)
+	}
+	if err := os.Mkdir(f.Local, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	used, unused := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	for _, name := range []string{used, unused, partPrefix + "X", "notes"} {
+		if err := os.WriteFile(filepath.Join(f.Local, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Sweep([]string{"/usr/bin/acme", filepath.Join(f.Local, used)}); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	list, err := os.ReadDir(f.Local)
+	for _, e := range list {
+		left = append(left, e.Name())
+	}
+	if want := []string{used, "notes"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("%v is left, want %v; %v", left, want, err)
 	}
 }

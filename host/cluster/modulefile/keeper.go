@@ -45,6 +45,8 @@ type Installer interface {
 	// Install installs the executable at path, which must be what m says, or puts it in the
 	// place of what is installed.
 	Install(ctx context.Context, m cluster.Module, path string) error
+	// Paths gives the executables of all that is installed.
+	Paths() []string
 }
 
 // Config is what a Keeper needs.
@@ -81,8 +83,9 @@ func NewKeeper(cfg Config) *Keeper {
 	return &Keeper{cfg: cfg, busy: make(chan struct{}, 1), state: make(map[string]standing)}
 }
 
-// Run fetches until ctx ends.
+// Run fetches until ctx ends. What was fetched once and is not installed any more is removed.
 func (k *Keeper) Run(ctx context.Context) {
+	k.sweep()
 	for {
 		view, changed := k.cfg.Node.View()
 		k.look(ctx, view.Modules)
@@ -95,6 +98,15 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		}
 		t.Stop()
+	}
+}
+
+func (k *Keeper) sweep() {
+	k.busy <- struct{}{}
+	defer func() { <-k.busy }()
+	if err := k.cfg.Files.Sweep(k.cfg.Installer.Paths()); err != nil {
+		k.cfg.Events.Add(eventlog.Event{ID: eventlog.ModuleFetchFailed, Severity: eventlog.Warning, Object: eventlog.Host,
+			Text: fmt.Sprintf("modules that were fetched and are not installed any more could not be removed: %v", err)})
 	}
 }
 

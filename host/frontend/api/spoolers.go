@@ -65,6 +65,7 @@ func (s *spoolersServer) ListSpoolers(ctx context.Context, _ *apiv1.ListSpoolers
 	for _, name := range slices.Sorted(maps.Keys(view.Spoolers)) {
 		resp.ClusterSpoolers = append(resp.ClusterSpoolers, knownSpooler(n, view, name))
 	}
+	s.recount(ctx, view, resp.GetClusterSpoolers())
 	return resp, nil
 }
 
@@ -81,6 +82,7 @@ func (s *spoolersServer) GetSpooler(ctx context.Context, r *apiv1.GetSpoolerRequ
 	view, _ := n.View()
 	name := spool.Fold(r.GetName())
 	shown := knownSpooler(n, view, name)
+	s.recount(ctx, view, []*apiv1.ClusterSpooler{shown})
 	if m, ok := view.Moves[name]; ok {
 		shown.Move = showMove(m)
 	}

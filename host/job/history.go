@@ -75,7 +75,7 @@ func (q *Queue) drop(tx store.Tx, endedKey string) (documents []string, err erro
 		return nil, nil
 	}
 	if data, err := tx.Get(q.keys.done(id)); err == nil {
-		j, err := decode(endedKey, data)
+		j, err := q.keys.decode(endedKey, data)
 		if err == nil && j.Away() {
 			if err := tx.Delete(q.keys.away(id)); err != nil {
 				return nil, err

@@ -157,6 +157,9 @@ type Job struct {
 	MayHavePrinted bool `json:"may_have_printed,omitempty"`
 	// Revision grows with each change.
 	Revision uint64 `json:"revision"`
+
+	// record is the hash of the record in the store that says all this.
+	record uint64
 }
 
 // Part is one document of a job, as its submitter described it.

@@ -17,7 +17,7 @@ func (q *Queue) Get(ctx context.Context, id uint64) (*Job, error) {
 	}
 	var found *Job
 	err := q.store.View(ctx, func(tx store.Tx) error {
-		j, err := q.keys.load(tx, id)
+		j, err := q.keys.load(tx, id, nil)
 		found = j
 		return err
 	})
@@ -88,7 +88,7 @@ func (q *Queue) Finished(ctx context.Context, after uint64) iter.Seq2[*Job, erro
 				return
 			}
 			for _, item := range items {
-				if !yield(decode(item.Key, item.Value)) {
+				if !yield(q.keys.decode(item.Key, item.Value)) {
 					return
 				}
 			}

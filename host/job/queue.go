@@ -48,7 +48,7 @@ func Open(ctx context.Context, s store.Store, spooler string, now func() time.Ti
 		for item, err := range tx.Scan(q.keys.actives(), "") {
 			if err == nil {
 				var j *Job
-				if j, err = decode(item.Key, item.Value); err == nil {
+				if j, err = q.keys.decode(item.Key, item.Value); err == nil {
 					q.publish(j)
 					continue
 				}
@@ -121,7 +121,7 @@ func (q *Queue) change(ctx context.Context, id uint64, event func(*Job) (*Job, e
 
 // apply is change in a transaction. A refused event writes nothing.
 func (q *Queue) apply(tx store.Tx, id uint64, event func(*Job) (*Job, error)) (*Job, error) {
-	old, err := q.keys.load(tx, id)
+	old, err := q.keys.load(tx, id, q.known(id))
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +131,13 @@ func (q *Queue) apply(tx store.Tx, id uint64, event func(*Job) (*Job, error)) (*
 	}
 	next.Revision++
 	return next, q.keys.save(tx, old, next)
+}
+
+// known gives the job as it was last published. It is not to be changed.
+func (q *Queue) known(id uint64) *Job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.active[id]
 }
 
 // publish makes a committed job visible, unless a later revision is already.

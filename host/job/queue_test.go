@@ -236,7 +236,7 @@ func (b *queueBench) agrees(id uint64) {
 	b.Helper()
 	var stored *Job
 	if err := b.bolt.View(b.Context(), func(tx store.Tx) (err error) {
-		stored, err = b.keys.load(tx, id)
+		stored, err = b.keys.load(tx, id, nil)
 		return err
 	}); err != nil {
 		b.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strconv"
 	"strings"
 	"time"
@@ -27,9 +28,14 @@ import (
 //	submitted/TIME/KEY  those in order of their time, for expiry
 //
 // ID and TIME are 16 hexadecimal digits, so that order of bytes is order of numbers.
-type keys struct{ prefix string }
+type keys struct {
+	prefix string
+	seed   maphash.Seed // of the hashes of records
+}
 
-func newKeys(spooler string) keys { return keys{prefix: "job/" + spool.Fold(spooler) + "/"} }
+func newKeys(spooler string) keys {
+	return keys{prefix: "job/" + spool.Fold(spooler) + "/", seed: maphash.MakeSeed()}
+}
 
 func (k keys) next() string              { return k.prefix + "next" }
 func (k keys) finished() string          { return k.prefix + "finished" }
@@ -70,11 +76,12 @@ func (k keys) parseActive(key string) (id uint64, ok bool) {
 
 // decode reads the record of a key that ends in the job's id. What no event could have
 // made is damage: believed, it would stop the whole queue from starting.
-func decode(key string, data []byte) (*Job, error) {
+func (k keys) decode(key string, data []byte) (*Job, error) {
 	var j Job
 	if err := json.Unmarshal(data, &j); err != nil || !j.sound() || !strings.HasSuffix(key, "/"+hex(j.ID)) {
 		return nil, spoolerr.New(spoolerr.Corrupt, 0, "job record %s is damaged; restore the store from a backup to get the job back", key)
 	}
+	j.record = maphash.Bytes(k.seed, data)
 	return &j, nil
 }
 
@@ -88,8 +95,9 @@ func (j *Job) sound() bool {
 	return j.ID != 0 && (j.State == Printing) == (j.Current() != nil) && j.At >= 0 && (j.At == 0 || j.At < len(j.Documents))
 }
 
-// load reads a job, active or finished.
-func (k keys) load(tx store.Tx, id uint64) (*Job, error) {
+// load reads a job, active or finished. Where the store has what known, if any, says, known is
+// it: three times in the life of a job its record need not be taken apart.
+func (k keys) load(tx store.Tx, id uint64, known *Job) (*Job, error) {
 	for _, key := range []string{k.active(id), k.done(id)} {
 		data, err := tx.Get(key)
 		if errors.Is(err, spoolerr.NotFound) {
@@ -98,7 +106,10 @@ func (k keys) load(tx store.Tx, id uint64) (*Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		return decode(key, data)
+		if known != nil && known.record == maphash.Bytes(k.seed, data) {
+			return known, nil
+		}
+		return k.decode(key, data)
 	}
 	return nil, notFound(id)
 }
@@ -114,6 +125,7 @@ func (k keys) save(tx store.Tx, old, next *Job) error {
 	if err != nil {
 		return spoolerr.As(err, spoolerr.Internal, "job %d", next.ID)
 	}
+	next.record = maphash.Bytes(k.seed, data)
 	if old != nil && old.State.Final() {
 		if err := k.unfinish(tx, old); err != nil {
 			return err

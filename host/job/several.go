@@ -83,7 +83,7 @@ func (q *Queue) absorb(ctx context.Context, change store.Change, came func(print
 		err := q.store.View(ctx, func(tx store.Tx) error {
 			jobs = jobs[:0]
 			for _, id := range part {
-				j, err := q.keys.load(tx, id)
+				j, err := q.keys.load(tx, id, nil)
 				switch {
 				case err == nil:
 					jobs = append(jobs, j)

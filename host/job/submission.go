@@ -36,7 +36,7 @@ func (k keys) submitted(tx store.Tx, key string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := k.load(tx, id)
+	j, err := k.load(tx, id, nil)
 	if errors.Is(err, spoolerr.NotFound) {
 		return &Job{ID: id, Submission: key, State: Printed, Reason: "it has ended, and its record has expired"}, nil
 	}

@@ -26,9 +26,11 @@ type openCall struct {
 
 func newCallGate() *callGate { return &callGate{open: make(map[*openCall]struct{})} }
 
-// server makes a gRPC server whose calls the gate knows.
+// server makes a gRPC server whose calls the gate knows. Goroutines are kept for them, with
+// stacks that have grown already; where all are in use, a call gets one of its own.
 func (g *callGate) server(opts []grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(opts, grpc.UnaryInterceptor(g.intercept), grpc.StreamInterceptor(g.interceptStream))...)
+	const kept = 8
+	return grpc.NewServer(append(opts, grpc.NumStreamWorkers(kept), grpc.UnaryInterceptor(g.intercept), grpc.StreamInterceptor(g.interceptStream))...)
 }
 
 // interceptStream counts a stream as a call, which lasts until its handler returns.

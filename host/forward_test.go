@@ -32,8 +32,9 @@ type cable struct {
 	// deaf swallows what the server says; limit cuts a connection after so many bytes of it.
 	deaf  atomic.Bool
 	limit atomic.Int64
-	// down is how many bytes the server has sent in all.
-	down atomic.Int64
+	// down is how many bytes of the server have reached the client in all, cuts how many
+	// connections have come to the limit.
+	down, cuts atomic.Int64
 
 	wait  sync.WaitGroup
 	mu    sync.Mutex
@@ -97,7 +98,6 @@ func (c *cable) back(near, far net.Conn) {
 		if _, err := io.ReadFull(far, b[header:n]); err != nil {
 			return
 		}
-		c.down.Add(int64(n))
 		if c.deaf.Load() && (b[3] == data || b[3] == headers) {
 			continue
 		}
@@ -108,7 +108,9 @@ func (c *cable) back(near, far net.Conn) {
 		if _, err := near.Write(b[:n]); err != nil {
 			return
 		}
+		c.down.Add(int64(n))
 		if sent += int64(n); limit > 0 && sent >= limit {
+			c.cuts.Add(1)
 			return
 		}
 	}
@@ -178,14 +180,16 @@ func (q *queues) stall() (resume func()) {
 }
 
 // near is the API of the client host.
-func (q *queues) near() apiv1.JobsClient {
+func (q *queues) near() apiv1.JobsClient { return apiv1.NewJobsClient(q.dialClient()) }
+
+func (q *queues) dialClient() *grpc.ClientConn {
 	q.t.Helper()
 	conn, err := grpc.NewClient(q.clientNode.cfg.Listen[0], grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		q.t.Fatal(err)
 	}
 	q.t.Cleanup(func() { _ = conn.Close() })
-	return apiv1.NewJobsClient(conn)
+	return conn
 }
 
 func (q *queues) far() apiv1.JobsClient { return apiv1.NewJobsClient(q.conn) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/sdk/driver"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -220,8 +221,12 @@ func (s *Spooler) PurgePrinter(ctx context.Context, name, by string) (int, error
 	if err != nil {
 		return 0, err
 	}
+	jobs, err := s.Unfinished(ctx, p.Name)
+	if err != nil {
+		return 0, err
+	}
 	n := 0
-	for _, j := range s.cfg.Queue.Active(p.Name) {
+	for _, j := range jobs {
 		err := s.CancelJob(ctx, j.ID, by)
 		switch spoolerr.KindOf(err) {
 		case spoolerr.Precondition, spoolerr.NotFound: // it has ended meanwhile
@@ -235,6 +240,19 @@ func (s *Spooler) PurgePrinter(ctx context.Context, name, by string) (int, error
 	s.event(eventlog.PrinterPurged, eventlog.Info, eventlog.Printer, p.Name,
 		fmt.Sprintf("printer %s was purged by %s: %d jobs cancelled", spool.Quote(p.Name), by, n))
 	return n, nil
+}
+
+// Unfinished gives the jobs that CancelJob can cancel, of one printer or, if it is empty, of
+// all: those that have not finished here, and those that have not where they were sent.
+func (s *Spooler) Unfinished(ctx context.Context, printer string) ([]*job.Job, error) {
+	jobs := s.cfg.Queue.Active(printer)
+	sent, err := s.Away(ctx)
+	for _, j := range sent {
+		if j.State == job.Printed && (printer == "" || spool.Fold(j.Printer) == spool.Fold(printer)) {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, err
 }
 
 func (s *Spooler) findPrinter(name string) (*printer, error) {

@@ -27,7 +27,7 @@ const (
 	readersPatience = 30 * time.Second
 	// A message has firstPart bytes until the client has taken some, and then fullPart.
 	firstPart  = 31 << 10
-	fullPart   = 512 << 10
+	fullPart   = 128 << 10
 	smallParts = 8
 )
 

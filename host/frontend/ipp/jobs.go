@@ -284,7 +284,11 @@ func (s *Server) cancelSome(r *request, which func(*job.Job) bool) (*reply, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, j := range r.spooler.Queue().Active(r.printer.Name) {
+	jobs, err := r.spooler.Unfinished(r.ctx, r.printer.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
 		if !which(j) || len(sel.ids) > 0 && !slices.Contains(sel.ids, int(j.ID)) {
 			continue
 		}

@@ -52,6 +52,7 @@ type evil struct {
 	endless bool
 	driver  *apiv1.DriverInfo
 	changes bool // its ChangeID is another one each time
+	stale   bool // its values come with another ChangeID than its keys, as those of another time do
 	// reading sends a file in the place of file.
 	reading func(r *apiv1.ReadFileRequest, s grpc.ServerStreamingServer[apiv1.ReadFileResponse]) error
 	second  atomic.Pointer[[]byte] // if it is set, file is this, and the ChangeID 2
@@ -97,6 +98,9 @@ func (e *evil) EnumPrinterKey(_ context.Context, r *apiv1.EnumPrinterKeyRequest)
 
 func (e *evil) EnumPrinterDataEx(_ context.Context, r *apiv1.EnumPrinterDataExRequest) (*apiv1.EnumPrinterDataExResponse, error) {
 	a := &apiv1.EnumPrinterDataExResponse{ChangeId: e.changeID()}
+	if e.stale {
+		a.ChangeId += 1000
+	}
 	if r.GetKey() == copyFiles+`\`+e.key {
 		for _, v := range e.values {
 			a.Values = append(a.Values, &apiv1.RegistryValue{Name: v.Name, Type: v.Type.String(), Data: v.Data})
@@ -306,6 +310,7 @@ func attacks() map[string]func(a *attack) {
 		"loud digest":       func(a *attack) { a.server.digest = strings.ToUpper(digest.Of(a.server.file)) },
 		"other tail":        func(a *attack) { a.server.reading = cutOnce(a.server.file, icctest.Profile("b profile")) },
 		"data that changes": func(a *attack) { a.server.changes = true },
+		"old enumeration":   func(a *attack) { a.server.stale = true },
 		"no digest":         func(a *attack) { a.server.digest = "../../x" },
 		"other content":     func(a *attack) { a.server.sent = icctest.Profile("b profile") },
 		"truncated":         func(a *attack) { a.server.sent = a.server.file[:50] },

@@ -143,6 +143,37 @@ func TestAReplayedFile(t *testing.T) {
 	}
 }
 
+// TestAnOldEnumeration: a server that says as a whole what it said before is followed, as one
+// that was restored from a backup must be: it is who it was, and only that a ChangeID is another
+// one means something. What it says is checked like anything else, and nothing newer is left
+// among the old.
+func TestAnOldEnumeration(t *testing.T) {
+	a := newAttack(t, confine.Color)
+	if why := a.add(); why != "" {
+		t.Fatal(why)
+	}
+	refresh := func(wanted []byte, id uint32) {
+		t.Helper()
+		con, _, err := a.client.Refresh(t.Context(), Name{Server: "S", Printer: "q"}, nil, nil)
+		a.must(err)
+		got, err := os.ReadFile(a.profile())
+		if err != nil || !bytes.Equal(got, wanted) || con.ChangeID != id || con.Components[0].Refused != "" || len(a.files()) != 1 {
+			t.Errorf("%d bytes, %v, %+v, %v", len(got), err, con, a.files())
+		}
+	}
+	second := icctest.Profile("2 profile")
+	a.server.second.Store(&second)
+	refresh(second, 2)
+	a.server.second.Store(nil)
+	refresh(a.server.file, 1)
+	a.server.stale = true // a part of it is of another time
+	if _, _, err := a.client.Refresh(t.Context(), Name{Server: "S", Printer: "q"}, nil, nil); spoolerr.KindOf(err) != spoolerr.Busy {
+		t.Errorf("mixed: %v", err)
+	}
+	a.server.stale = false
+	refresh(a.server.file, 1)
+}
+
 // TestPollingForChanges: a server without WatchPrinter is asked for its ChangeID.
 func TestPollingForChanges(t *testing.T) {
 	a := newAttack(t, confine.Color)

@@ -215,7 +215,7 @@ func (d download) rest(ctx context.Context, to io.Writer, at int64) error {
 			return err
 		})
 		if failures++; at > before {
-			failures = 0
+			failures, pause.last = 0, 0
 		}
 		if !passing(err) || failures == tries {
 			return err

@@ -41,6 +41,7 @@ type evil struct {
 	apiv1.UnimplementedPrinterDataServer
 	apiv1.UnimplementedDriversServer
 	apiv1.UnimplementedShareServer
+	jobs farJobs
 
 	keys    map[string][]string // subkeys by key
 	values  []registry.Value    // of CopyFiles\ICM
@@ -195,6 +196,7 @@ func newAttack(t *testing.T, policy confine.Policy) *attack {
 	apiv1.RegisterPrinterDataServer(s, a.server)
 	apiv1.RegisterDriversServer(s, a.server)
 	apiv1.RegisterShareServer(s, a.server)
+	apiv1.RegisterJobsServer(s, &a.server.jobs)
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.Stop)
 	a.address = l.Addr().String()

@@ -170,7 +170,26 @@ func (c *Client) look(ctx context.Context, r *remote, s sent) (next job.Forward,
 	if err != nil || next == s.Forward {
 		return next, err
 	}
-	if next.Over || next.ID != s.ID || next.Cancel != s.Cancel {
+	return c.settle(ctx, s, func(f *job.Forward) {
+		asked := f.Cancel && !s.Cancel // meanwhile
+		*f = next
+		f.Cancel = f.Cancel || asked
+	})
+}
+
+// settle changes how a document stands, as it stands now, and records that durably.
+func (c *Client) settle(ctx context.Context, s sent, change func(f *job.Forward)) (job.Forward, error) {
+	unlock, err := c.lock(ctx, "record "+s.Key)
+	if err != nil {
+		return s.Forward, err
+	}
+	defer unlock()
+	now := c.latest(s)
+	if now.Over {
+		return now, nil
+	}
+	next := now
+	if change(&next); next.Over || next.ID != now.ID || next.Cancel != now.Cancel {
 		err = c.cfg.Jobs.Stands(ctx, s.id, next)
 	}
 	if spoolerr.KindOf(err) == spoolerr.NotFound {
@@ -269,11 +288,10 @@ func (c *Client) Cancel(ctx context.Context, j *job.Job) error {
 		if f.Over {
 			continue
 		}
-		f.Cancel = true
-		if err := c.cfg.Jobs.Stands(ctx, j.ID, f); err != nil {
+		f, err := c.settle(ctx, sent{j.ID, f}, func(f *job.Forward) { f.Cancel = true })
+		if err != nil {
 			return err
 		}
-		c.note(j.ID, f)
 		now, stop := context.WithTimeout(ctx, patience)
 		next, err := c.tell(now, sent{j.ID, f})
 		stop()

@@ -167,6 +167,27 @@ func TestDamagedRecords(t *testing.T) {
 	}
 }
 
+// TestIncarnationsAtOnce: those who ask at the same time share what is taken.
+func TestIncarnationsAtOnce(t *testing.T) {
+	f := newFixture(t)
+	const many = 200
+	var mu sync.Mutex
+	seen := make(map[uint64]bool)
+	var all sync.WaitGroup
+	for range many {
+		all.Go(func() {
+			n, err := f.incarnations.next(deadline(t), f.store)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil || seen[n] || n == 0 || n > many {
+				t.Errorf("number %d: %v", n, err)
+			}
+			seen[n] = true
+		})
+	}
+	all.Wait()
+}
+
 // TestIncarnations: no two processes have a number in common, across restarts of the
 // host; better none than a number twice.
 func TestIncarnations(t *testing.T) {

@@ -16,35 +16,58 @@ import (
 // never used.
 type incarnations struct {
 	mu         sync.Mutex
-	last, most uint64 // given, and taken from the store
+	last, most uint64        // given, and taken from the store
+	taking     chan struct{} // closed when those are there that somebody takes; nil if nobody does
 }
 
-// next gives a number that no process had before, whatever happens to the host.
+// next gives a number that no process had before, whatever happens to the host, and greater
+// than those it gave before.
 func (n *incarnations) next(ctx context.Context, s store.Store) (uint64, error) {
-	if number, ok := n.taken(); ok {
-		return number, nil
+	for {
+		number, taking, first := n.given()
+		if number != 0 {
+			return number, nil
+		}
+		if first {
+			if err := n.take(ctx, s, taking); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		select {
+		case <-taking:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 	}
+}
+
+// given gives a number that is there, or 0; then others are being taken from the store, or
+// are to be, by the first who asks.
+func (n *incarnations) given() (number uint64, taking chan struct{}, first bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.last < n.most {
+		n.last++
+		return n.last, nil, false
+	}
+	if first = n.taking == nil; first {
+		n.taking = make(chan struct{})
+	}
+	return 0, n.taking, first
+}
+
+func (n *incarnations) take(ctx context.Context, s store.Store, taking chan struct{}) error {
 	const together = 64
 	first, err := takeNumbers(ctx, s, together)
-	if err != nil {
-		return 0, err
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.last == n.most { // else somebody has taken some meanwhile, and the rest of these stays unused
-		n.last, n.most = first, first+together-1
+	if err == nil {
+		n.last, n.most = first-1, first+together-1
 	}
-	return first, nil
-}
-
-func (n *incarnations) taken() (number uint64, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.last == n.most {
-		return 0, false
-	}
-	n.last++
-	return n.last, true
+	n.taking = nil
+	close(taking)
+	return err
 }
 
 func takeNumbers(ctx context.Context, s store.Store, count uint64) (first uint64, err error) {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -185,10 +184,10 @@ func processVariant() {
 	serve := func(initialize monitor.Initialize) {
 		monitor.Serve(initialize, monitor.Name("variant"), monitor.Version("1"))
 	}
-	writing := func(fd int, text string) monitor.Initialize {
+	writing := func(to *os.File, text string) monitor.Initialize {
 		good := goodMock()
 		return func(ctx context.Context, init monitor.Init) (monitor.Monitor, error) {
-			_, _ = syscall.Write(fd, []byte(text)) // go-plugin has put a pipe in the place of os.Stdout
+			_, _ = to.WriteString(text) // what was os.Stdout before go-plugin put a pipe in its place
 			return good(ctx, init)
 		}
 	}
@@ -197,9 +196,9 @@ func processVariant() {
 		fmt.Println("Acme monitor 1.0, all rights reserved")
 		serve(goodMock())
 	case "start.stdout":
-		serve(writing(1, "printing...\n"))
+		serve(writing(os.Stdout, "printing...\n"))
 	case "start.log":
-		serve(writing(2, "{\"@message\": 7}\n"))
+		serve(writing(os.Stderr, "{\"@message\": 7}\n"))
 	case "process.lifeline":
 		_ = os.Unsetenv(wire.EnvLifeline)
 		serve(goodMock())

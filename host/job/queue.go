@@ -75,6 +75,12 @@ func emptyQueue(s store.Store, spooler string, now func() time.Time) *Queue {
 // Its documents must be durable already; only an incoming job may have none. If another job
 // has its submission key, nothing is recorded and that job is given.
 func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
+	return q.AcceptAndBegin(ctx, j, nil)
+}
+
+// AcceptAndBegin is Accept, and in the same commit Begin at a port that waits for the job;
+// nil is none.
+func (q *Queue) AcceptAndBegin(ctx context.Context, j Job, at *Attempt) (*Job, error) {
 	var accepted, known *Job
 	err := q.store.Update(ctx, func(tx store.Tx) error {
 		next := j
@@ -91,6 +97,11 @@ func (q *Queue) Accept(ctx context.Context, j Job) (*Job, error) {
 			next.State = Queued
 		}
 		accepted = &next
+		if at != nil {
+			if accepted, err = q.beginning(next.Printer, *at)(&next); err != nil {
+				return err
+			}
+		}
 		if !next.Spooling {
 			if err := q.keys.remember(tx, accepted); err != nil {
 				return err
@@ -121,7 +132,7 @@ func (q *Queue) change(ctx context.Context, id uint64, event func(*Job) (*Job, e
 
 // apply is change in a transaction. A refused event writes nothing.
 func (q *Queue) apply(tx store.Tx, id uint64, event func(*Job) (*Job, error)) (*Job, error) {
-	old, err := q.keys.load(tx, id, q.known(id))
+	old, err := q.keys.load(tx, id, q.Latest(id))
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +144,9 @@ func (q *Queue) apply(tx store.Tx, id uint64, event func(*Job) (*Job, error)) (*
 	return next, q.keys.save(tx, old, next)
 }
 
-// known gives the job as it was last published. It is not to be changed.
-func (q *Queue) known(id uint64) *Job {
+// Latest gives an unfinished job as it was last published, without asking the store; nil if
+// there is none. It is not to be changed.
+func (q *Queue) Latest(id uint64) *Job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.active[id]

@@ -79,7 +79,7 @@ func (j *Job) MayPrintEarly() bool {
 // has been faster, that job is given as known, and nothing has changed.
 func (q *Queue) Spooled(ctx context.Context, id uint64, ref document.Ref) (j, known *Job, err error) {
 	err = q.store.Update(ctx, func(tx store.Tx) error {
-		old, err := q.keys.load(tx, id, q.known(id))
+		old, err := q.keys.load(tx, id, q.Latest(id))
 		if err != nil {
 			return err
 		}

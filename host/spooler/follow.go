@@ -44,7 +44,7 @@ func (a *attempt) takeNext() *attempt {
 		return nil
 	}
 	p.job = j.ID
-	return s.newAttempt(p, pr, j)
+	return s.newAttempt(p, pr.Rules, j)
 }
 
 // starting is what the queue begins together with the end of the document before.

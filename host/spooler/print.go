@@ -36,23 +36,25 @@ type attempt struct {
 
 // startAttempt runs a taken job at a reserved port; s.mu is held.
 func (s *Spooler) startAttempt(p *port, pr *printer, j *job.Job) {
-	first := s.newAttempt(p, pr, j)
 	s.background.Add(1)
-	go func() {
-		defer s.background.Done()
-		for a := first; a != nil; a = a.next {
-			for more := true; more; {
-				more = a.run(s.lifetime()) && s.cfg.Queue.Take(a.job.ID)
-			}
-			a.over()
+	go s.runAttempts(p, s.newAttempt(p, pr.Rules, j))
+}
+
+// runAttempts runs an attempt and those that follow it at the port, and releases the port.
+func (s *Spooler) runAttempts(p *port, first *attempt) {
+	defer s.background.Done()
+	for a := first; a != nil; a = a.next {
+		for more := true; more; {
+			more = a.run(s.lifetime()) && s.cfg.Queue.Take(a.job.ID)
 		}
-		s.release(s.lifetime(), p)
-	}()
+		a.over()
+	}
+	s.release(s.lifetime(), p)
 }
 
 // newAttempt makes a taken job one that runs; s.mu is held.
-func (s *Spooler) newAttempt(p *port, pr *printer, j *job.Job) *attempt {
-	a := &attempt{spooler: s, port: p, rules: pr.Rules, job: j}
+func (s *Spooler) newAttempt(p *port, rules job.Rules, j *job.Job) *attempt {
+	a := &attempt{spooler: s, port: p, rules: rules, job: j}
 	a.stop, a.cancel = context.WithCancelCause(s.runCtx)
 	s.running[j.ID] = a
 	return a
@@ -209,8 +211,13 @@ func (s *Spooler) storeFailed(p *port, err error) {
 func (a *attempt) record() job.Attempt {
 	a.spooler.mu.Lock()
 	defer a.spooler.mu.Unlock()
-	r := job.Attempt{Port: a.port.name, Monitor: a.port.holder.name}
-	if inst := a.port.holder.instance; inst != nil {
+	return a.port.record()
+}
+
+// record is what an attempt at a reserved port begins as; the spooler's mutex is held.
+func (p *port) record() job.Attempt {
+	r := job.Attempt{Port: p.name, Monitor: p.holder.name}
+	if inst := p.holder.instance; inst != nil {
 		r.Incarnation = inst.Process.Incarnation
 	}
 	return r

@@ -88,16 +88,20 @@ func (s *Spooler) Submit(ctx context.Context, sub Submission, body io.Reader) (*
 	}
 	recording := time.Now()
 	next.Document, next.Documents = part.Ref, described(part)
-	j, err := s.cfg.Queue.Accept(ctx, next)
-	if err != nil {
+	at := s.claim(ctx, next)
+	j, err := s.cfg.Queue.AcceptAndBegin(ctx, next, at.starting())
+	switch {
+	case err != nil:
+		at.giveUp()
 		s.unrecorded(ctx, part.ID, err)
 		return nil, err
-	}
-	if j.Document.ID != part.ID { // the same submission was faster on another way
+	case j.Document.ID != part.ID: // the same submission was faster on another way
+		at.giveUp()
 		s.removeDocument(ctx, part.ID)
 		return j, nil
 	}
 	s.accepted(j, part.Size, recording)
+	at.begin(j)
 	return j, nil
 }
 

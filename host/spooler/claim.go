@@ -39,13 +39,13 @@ func (s *Spooler) claim(ctx context.Context, j job.Job) *claim {
 
 func (s *Spooler) reserveIdle(j job.Job) *claim {
 	// Of a cluster's commit it may be unknown whether it took place; then nobody printed the job.
-	if s.intake || !s.cfg.Local || j.State != "" || j.StartTime != j.UntilTime || !j.NotBefore.IsZero() {
+	if !s.cfg.Local || j.State != "" || j.StartTime != j.UntilTime || !j.NotBefore.IsZero() {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pr := s.lookup(j.Printer)
-	if s.stopping || s.suspended || s.runCtx == nil || pr == nil || pr.Paused || !s.printsNow(pr) {
+	if !s.mayStart() || pr == nil || pr.Paused || !s.printsNow(pr) {
 		return nil
 	}
 	for _, name := range pr.Ports {

@@ -14,7 +14,7 @@ func (s *Spooler) dispatchPrinter(pr *printer) {
 // dispatchPort starts the next job at a port, if both are there; s.mu is held. Its cost
 // follows the printers of this port, not those of the spooler.
 func (s *Spooler) dispatchPort(p *port) {
-	if s.stopping || s.suspended || s.runCtx == nil || !s.usable(p) {
+	if !s.mayStart() || !s.usable(p) {
 		return
 	}
 	for {
@@ -31,6 +31,9 @@ func (s *Spooler) dispatchPort(p *port) {
 		return
 	}
 }
+
+// mayStart says whether any document may start now; s.mu is held.
+func (s *Spooler) mayStart() bool { return !s.stopping && !s.suspended && s.runCtx != nil }
 
 // next chooses among the printers of a port: printer's priority, then job's, then age.
 func (s *Spooler) next(p *port) (*printer, *job.Job) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"google.golang.org/grpc"
+
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/report"
 	"github.com/spoolhost/spoolhost/host/spooler"
@@ -165,20 +167,17 @@ func (e *env) oneLarge(names []string) (bench.Plan, error) { return plan(1, 1, e
 // firstByte has spoolhost's printer begin while the document is received.
 func firstByte(ctx context.Context, e *env) error {
 	e.prepare = func(ctx context.Context, host *server, names []string) error {
-		conn, err := host.conn()
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close() }()
 		early := spooler.WhileSpooling
-		for _, name := range names {
-			if _, err := apiv1.NewPrintersClient(conn).UpdatePrinter(ctx, &apiv1.UpdatePrinterRequest{
-				Name: name, Settings: &apiv1.PrinterSettings{StartPrinting: &early},
-			}); err != nil {
-				return err
+		return host.ask(func(conn grpc.ClientConnInterface) error {
+			for _, name := range names {
+				if _, err := apiv1.NewPrintersClient(conn).UpdatePrinter(ctx, &apiv1.UpdatePrinterRequest{
+					Name: name, Settings: &apiv1.PrinterSettings{StartPrinting: &early},
+				}); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	}
 	return e.turns(ctx, 1, e.oneLarge, func(ours, theirs *bench.Result) []figure {
 		return []figure{

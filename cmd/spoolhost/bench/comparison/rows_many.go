@@ -39,7 +39,7 @@ func many(ctx context.Context, e *env) error {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "  %d queues made in %s\n", n, report.Time(time.Since(began).Seconds()))
-	cups, err := e.cups("cups", printersConf(names, sinks))
+	cups, err := e.cups(ctx, "cups", printersConf(names, sinks))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/report"
 	"github.com/spoolhost/spoolhost/plugins/tcpmon"
@@ -27,25 +29,16 @@ func hung(ctx context.Context, e *env) error {
 
 func (e *env) hungOnce(ctx context.Context, name string) (with, without float64, err error) {
 	const others = 49
-	sinks, err := bench.ListenSinks(ctx, loopback(others), nil)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer sinks.Close()
 	deaf, err := bench.ListenSinks(ctx, loopback(1), func(int) bool { return true })
 	if err != nil {
 		return 0, 0, err
 	}
 	defer deaf.Close()
-	host, err := e.startHost(ctx, name)
+	host, names, sinks, end, err := e.alone(ctx, name, others)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer host.stop()
-	names, err := setUp(ctx, host, others, sinks)
-	if err != nil {
-		return 0, 0, err
-	}
+	defer end()
 	p, err := small(32, e.scale.hung, names)
 	if err != nil {
 		return 0, 0, err
@@ -84,20 +77,14 @@ func hang(ctx context.Context, host *server, deaf *bench.Sinks) error {
 	if _, err := bench.Run(ctx, p, bench.Setting{Target: t}); err != nil {
 		return err
 	}
-	conn, err := host.conn()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	return until(ctx, "the hung port prints", func() error {
-		r, err := apiv1.NewPrintersClient(conn).GetPrinter(ctx, &apiv1.GetPrinterRequest{Name: "deaf"})
-		if err != nil {
+	return host.ask(func(conn grpc.ClientConnInterface) error {
+		return until(ctx, "the hung port prints", func() error {
+			r, err := apiv1.NewPrintersClient(conn).GetPrinter(ctx, &apiv1.GetPrinterRequest{Name: "deaf"})
+			if err == nil && r.GetPrinter().GetState() != "printing" {
+				err = fmt.Errorf("it is %s", r.GetPrinter().GetState())
+			}
 			return err
-		}
-		if r.GetPrinter().GetState() != "printing" {
-			return fmt.Errorf("it is %s", r.GetPrinter().GetState())
-		}
-		return nil
+		})
 	})
 }
 
@@ -154,43 +141,29 @@ func pausedQueue(ctx context.Context, host *server) error {
 	if err := addQueue(ctx, host, "q", sinks.Addr(0)); err != nil {
 		return err
 	}
-	conn, err := host.conn()
-	if err != nil {
+	return host.ask(func(conn grpc.ClientConnInterface) error {
+		_, err := apiv1.NewPrintersClient(conn).PausePrinter(ctx, &apiv1.PausePrinterRequest{Name: "q"})
 		return err
-	}
-	defer func() { _ = conn.Close() }()
-	_, err = apiv1.NewPrintersClient(conn).PausePrinter(ctx, &apiv1.PausePrinterRequest{Name: "q"})
-	return err
+	})
 }
 
 // killed kills the idle monitor and prints at once.
 func killed(ctx context.Context, e *env) error {
 	const limit = 0.050
-	sinks, err := bench.ListenSinks(ctx, loopback(1), nil)
+	host, names, sinks, end, err := e.alone(ctx, "host", 1)
 	if err != nil {
 		return err
 	}
-	defer sinks.Close()
-	host, err := e.startHost(ctx, "host")
-	if err != nil {
-		return err
-	}
-	defer host.stop()
-	names, err := setUp(ctx, host, 1, sinks)
-	if err != nil {
-		return err
-	}
-	conn, err := host.conn()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
+	defer end()
 	for range e.scale.kills {
 		if _, err := e.firstPrinted(ctx, host, names, sinks, time.Now()); err != nil {
 			return err
 		}
-		pid, err := monitorPid(ctx, apiv1.NewMonitorsClient(conn))
-		if err != nil {
+		var pid int
+		if err := host.ask(func(conn grpc.ClientConnInterface) (err error) {
+			pid, err = monitorPid(ctx, apiv1.NewMonitorsClient(conn))
+			return err
+		}); err != nil {
 			return err
 		}
 		monitor, err := os.FindProcess(pid)

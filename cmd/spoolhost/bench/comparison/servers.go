@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/report"
+	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/served"
 	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/target"
 )
 
@@ -51,14 +51,7 @@ func (s *server) stop() {
 	if s.api == "" {
 		_ = s.cmd.Process.Kill() // cupsd waits for its backends; nothing of it is needed any more
 	}
-	done := make(chan struct{})
-	go func() { _ = s.cmd.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(patience / 4):
-		_ = s.cmd.Process.Kill()
-		<-done
-	}
+	served.Await(s.cmd, patience/4)
 }
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
@@ -73,12 +66,22 @@ func (s *server) conn() (*grpc.ClientConn, error) {
 	return grpc.NewClient(s.api, grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
+// ask asks spoolhost by its API.
+func (s *server) ask(do func(grpc.ClientConnInterface) error) error {
+	conn, err := s.conn()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	return do(conn)
+}
+
 // startHost starts a spoolhost on a data directory of the row. It takes documents when this
 // returns; like CUPS it may need a moment more to print.
 func (e *env) startHost(ctx context.Context, name string) (*server, error) {
 	s := &server{name: "spoolhost", api: "unix:" + filepath.Join(e.work, name+".s"), log: filepath.Join(e.work, name+".log")}
 	var err error
-	if s.ipp, err = freeAddr(); err != nil {
+	if s.ipp, err = served.FreeAddr(ctx); err != nil {
 		return nil, err
 	}
 	s.cmd = osexec.Command(e.spoolhost, "serve", "--data", filepath.Join(e.work, name), "--listen", s.api, "--ipp", s.ipp, "--log-level", "warn")
@@ -87,7 +90,7 @@ func (e *env) startHost(ctx context.Context, name string) (*server, error) {
 
 // start starts the process, and returns when it takes connections.
 func (s *server) start(ctx context.Context) error {
-	if err := s.begin(); err != nil {
+	if err := served.Begin(s.cmd, s.log); err != nil {
 		return err
 	}
 	err := until(ctx, s.name+" listens", func() error {
@@ -105,22 +108,11 @@ func (s *server) start(ctx context.Context) error {
 	return nil
 }
 
-// begin starts the process with its log.
-func (s *server) begin() error {
-	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
-	s.cmd.Stderr = log
-	return s.cmd.Start()
-}
-
 // cups makes the directories and files of a private cupsd, with CUPS' defaults, but for
 // the number of jobs that it keeps: the default would refuse the documents of a load test.
-func (e *env) cups(name, printers string) (*server, error) {
+func (e *env) cups(ctx context.Context, name, printers string) (*server, error) {
 	dir := filepath.Join(e.work, name)
-	addr, err := freeAddr()
+	addr, err := served.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -152,40 +144,50 @@ func (e *env) startCUPS(ctx context.Context, s *server) error {
 	return s.start(ctx)
 }
 
-// both starts a server of each kind, with queues to the same sinks.
-func (e *env) both(ctx context.Context, queues int) (servers []*server, names []string, sinks *bench.Sinks, end func(), err error) {
-	var ends []func()
-	end = func() {
-		for i := len(ends) - 1; i >= 0; i-- {
-			ends[i]()
-		}
-	}
-	defer func() {
-		if err != nil {
-			end()
-		}
-	}()
+// alone starts a spoolhost, with queues to sinks.
+func (e *env) alone(ctx context.Context, name string, queues int) (host *server, names []string, sinks *bench.Sinks, end func(), err error) {
 	if sinks, err = bench.ListenSinks(ctx, loopback(queues), nil); err != nil {
 		return
 	}
-	ends = append(ends, sinks.Close)
-	host, err := e.startHost(ctx, "host")
+	if host, err = e.startHost(ctx, name); err != nil {
+		sinks.Close()
+		return
+	}
+	end = func() {
+		host.stop()
+		sinks.Close()
+	}
+	if names, err = setUp(ctx, host, queues, sinks); err != nil {
+		end()
+	}
+	return
+}
+
+// both starts a server of each kind, with queues to the same sinks.
+func (e *env) both(ctx context.Context, queues int) (servers []*server, names []string, sinks *bench.Sinks, end func(), err error) {
+	host, names, sinks, endHost, err := e.alone(ctx, "host", queues)
 	if err != nil {
 		return
 	}
-	ends = append(ends, host.stop)
-	cups, err := e.cups("cups", "")
+	defer func() {
+		if err != nil {
+			endHost()
+		}
+	}()
+	cups, err := e.cups(ctx, "cups", "")
 	if err != nil {
 		return
 	}
 	if err = e.startCUPS(ctx, cups); err != nil {
 		return
 	}
-	ends = append(ends, cups.stop)
-	for _, s := range []*server{host, cups} {
-		if names, err = setUp(ctx, s, queues, sinks); err != nil {
-			return
-		}
+	end = func() {
+		cups.stop()
+		endHost()
+	}
+	if _, err = setUp(ctx, cups, queues, sinks); err != nil {
+		cups.stop()
+		return
 	}
 	return []*server{host, cups}, names, sinks, end, nil
 }
@@ -210,31 +212,8 @@ func loopback(n int) []string {
 	return strings.Fields(strings.Repeat("127.0.0.1:0 ", min(n, most)))
 }
 
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-// until asks again and again; the time between two questions is short beside what is measured.
 func until(ctx context.Context, what string, ask func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	poll := time.NewTicker(time.Millisecond)
-	defer poll.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("in vain: %s", what), err)
-		}
-	}
+	return served.Until(ctx, patience, what, ask)
 }
 
 // addQueue makes one queue at a spoolhost.

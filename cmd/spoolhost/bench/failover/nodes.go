@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/spoolhost/spoolhost/cmd/spoolhost/bench/served"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 )
 
@@ -59,7 +59,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 		return err
 	}
 	for i := range nodes {
-		n, err := b.newNode(i + 1)
+		n, err := b.newNode(ctx, i+1)
 		if err != nil {
 			return err
 		}
@@ -99,13 +99,13 @@ func (b *bench) command(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
-func (b *bench) newNode(number int) (*node, error) {
+func (b *bench) newNode(ctx context.Context, number int) (*node, error) {
 	n := &node{name: fmt.Sprintf("n%d", number), config: filepath.Join(b.dir, fmt.Sprintf("%d.hcl", number)), log: filepath.Join(b.dir, fmt.Sprintf("%d.log", number))}
-	api, err := freeAddr(context.Background())
+	api, err := served.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
-	peer, err := freeAddr(context.Background())
+	peer, err := served.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +141,8 @@ func (b *bench) up(ctx context.Context, n *node) error {
 	if n.cmd != nil {
 		return nil
 	}
-	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
 	n.cmd = exec.Command(b.spoolhost, "serve", "--config", n.config, "--ipp", "none", "--log-level", "debug")
-	n.cmd.Stdout, n.cmd.Stderr = log, log
-	if err := n.cmd.Start(); err != nil {
+	if err := served.Begin(n.cmd, n.log); err != nil {
 		return err
 	}
 	return until(ctx, n.name+" is online", func() error {
@@ -180,9 +174,7 @@ func (b *bench) close() {
 	}
 	for _, n := range b.nodes {
 		if n.cmd != nil {
-			end := time.AfterFunc(patience/10, func() { _ = n.cmd.Process.Kill() })
-			_ = n.cmd.Wait()
-			end.Stop()
+			served.Await(n.cmd, patience/10)
 		}
 		_ = n.conn.Close()
 	}
@@ -191,31 +183,8 @@ func (b *bench) close() {
 	}
 }
 
-func freeAddr(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-// until asks again and again; the time between two questions is short beside what is measured.
 func until(ctx context.Context, what string, ask func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("in vain: %s", what), err)
-		}
-	}
+	return served.Until(ctx, patience, what, ask)
 }
 
 // executable is this program's file.

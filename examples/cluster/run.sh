@@ -107,4 +107,6 @@ start "$killed"
 node "$killed" cluster status
 echo 'after' | node "$killed" print --spooler NTPRINT -p office --wait -
 grep -q 'printed: after' "$work/paper" || die 'nothing was printed'
+say "what has happened to it, as all nodes tell it"
+node "$killed" events --spooler NTPRINT --about spooler/NTPRINT
 say 'done'

@@ -39,7 +39,7 @@ func (w *world) attempt(n int, args ...string) (out string, code int) {
 // at runs a command against a node.
 func (w *world) at(n int, args ...string) (out string, code int) {
 	w.Helper()
-	return w.attempt(n, append(args, "--addr", "unix:"+w.path("a"+strconv.Itoa(n)))...)
+	return w.attempt(n, append([]string{"--addr", "unix:" + w.path("a"+strconv.Itoa(n))}, args...)...)
 }
 
 // token makes a join token at the first node.
@@ -117,7 +117,7 @@ func testMistakes(t *testing.T, binary string) {
 		name string
 		run  func()
 	}{
-		{"joining", w.mistakesOfJoining}, {"joining again", w.joinsAgain}, {"moving", w.mistakesOfMoving}, {"removing", w.removesNodes}, {"quorum", w.losesQuorum},
+		{"joining", w.mistakesOfJoining}, {"joining again", w.joinsAgain}, {"moving", w.mistakesOfMoving}, {"deleting", w.mistakesOfDeleting}, {"publishing", w.publishes}, {"removing", w.removesNodes}, {"quorum", w.losesQuorum},
 	} {
 		w.Logf("%8.3fs %s", time.Since(w.began).Seconds(), step.name)
 		step.run()
@@ -215,6 +215,21 @@ func (w *world) mistakesOfMoving() {
 		refusal{"a node that there is not", []string{"cluster", "remove", "n9"}, 3, "has no node"},
 	)
 	w.command(1, "node", "resume", "n3", "--addr", "unix:"+w.path("a1"))
+}
+
+// mistakesOfDeleting: a spooler with a job that is to print is not deleted by the way.
+func (w *world) mistakesOfDeleting() {
+	w.Helper()
+	document := w.path("document")
+	w.ok(os.WriteFile(document, []byte("text"), 0o600))
+	w.addPrinter(w.Context(), "ALPHA", "kept")
+	w.says(1, "paused", "printer", "pause", "kept", "--spooler", "ALPHA")
+	w.says(2, "queued", "print", document, "--printer", "kept", "--spooler", "ALPHA")
+	w.refuse(3,
+		refusal{"a spooler with a job", []string{"spooler", "delete", "ALPHA"}, 7, "--force"},
+		refusal{"a spooler that there is not", []string{"spooler", "delete", "NOBODY"}, 3, "does not exist"},
+	)
+	w.says(3, "", "job", "cancel", "1", "--spooler", "ALPHA")
 }
 
 // removesNodes takes out one that runs and one that is dead; the first ends and says why,

@@ -75,10 +75,11 @@ type wish struct {
 	times int
 }
 
-// again says that the same node was wished often enough: what is changing just now, such as
-// an owner that is to come, moves no leader.
+// again says that the same node was wished often enough, for ten seconds: while the lead
+// goes, up to the time of an election, nothing is committed, and leases are not renewed. It
+// is not for times in which nodes come and go.
 func (w *wish) again(node string) bool {
-	const enough = 4
+	const enough = 20
 	if w.node != node {
 		*w = wish{node: node}
 	}

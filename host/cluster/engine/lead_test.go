@@ -9,11 +9,14 @@ import (
 func TestWish(t *testing.T) {
 	var w wish
 	for i, step := range []struct {
-		node string
-		now  bool
-	}{{"n2", false}, {"n2", false}, {"n2", false}, {"n3", false}, {"n3", false}, {"n3", false}, {"n3", true}, {"", false}, {"", false}, {"", false}, {"", false}, {"n3", false}} {
-		if got := w.again(step.node); got != step.now {
-			t.Errorf("step %d, %q: %v", i, step.node, got)
+		node  string
+		times int
+		now   bool
+	}{{"n2", 19, false}, {"n3", 19, false}, {"n3", 1, true}, {"", 40, false}, {"n3", 19, false}, {"n3", 1, true}} {
+		for range step.times {
+			if got := w.again(step.node); got != step.now {
+				t.Errorf("step %d, %q: %v", i, step.node, got)
+			}
 		}
 	}
 }

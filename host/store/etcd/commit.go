@@ -190,7 +190,7 @@ func (s *Store) put(ctx context.Context, snap *snapshot, b *batch) error {
 	for {
 		asked++
 		var reply *clientv3.TxnResponse
-		err := s.ask(ctx, func(ctx context.Context) (err error) {
+		err := s.ask(ctx, asked-1, func(ctx context.Context) (err error) {
 			reply, err = s.client.Txn(ctx).If(conditions...).Then(writes...).Else(s.otherwise(mark, asked)).Commit()
 			return err
 		})

@@ -37,17 +37,21 @@ func pause(ctx context.Context, attempt int) bool {
 	}
 }
 
-// answerTime is how long one question waits. What was on its way to a leader that died is
-// never answered, and etcd itself waits seven seconds for it.
-const answerTime = time.Second
+// answerTime is how long a question waits that is asked for the first time, and then twice as
+// long each time: what was on its way to a leader that died or gives the lead away is never
+// answered, and etcd itself waits seven seconds for it. A few of these are in a renewal's time.
+func answerTime(asked int) time.Duration {
+	const first, most = 300 * time.Millisecond, 2 * time.Second
+	return min(first<<min(asked, 3), most)
+}
 
 // errUnanswered: nobody has answered, who may later.
 var errUnanswered = errors.New("etcd has not answered yet")
 
-// ask asks once, and no longer than it may take: what is asked can be asked again. A leader
+// ask asks once, after so many times in vain, and no longer than it may take: what is asked can be asked again. A leader
 // that is new knows nothing of what the former one was asked.
-func (s *Store) ask(ctx context.Context, question func(context.Context) error) error {
-	one, cancel := context.WithTimeout(ctx, answerTime)
+func (s *Store) ask(ctx context.Context, asked int, question func(context.Context) error) error {
+	one, cancel := context.WithTimeout(ctx, answerTime(asked))
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	defer cancel()
@@ -71,7 +75,7 @@ func (s *Store) ask(ctx context.Context, question func(context.Context) error) e
 // asked asks until there is an answer, or ctx ends.
 func (s *Store) asked(ctx context.Context, question func(context.Context) error) error {
 	for attempt := 0; ; attempt++ {
-		err := s.ask(ctx, question)
+		err := s.ask(ctx, attempt, question)
 		if err == nil || !transient(err) || !pause(ctx, attempt) {
 			return err
 		}

@@ -78,7 +78,7 @@ func (b *bench) acceptTurn(ctx context.Context, name string, led bool) (string, 
 // leader gives the node that leads etcd, once that has not changed for a while: the lead goes
 // to a node that owns little, some seconds after owners have changed.
 func (b *bench) leader(ctx context.Context) (leader *node, err error) {
-	const settled = 5 * time.Second
+	const settled = 15 * time.Second
 	var since time.Time
 	err = until(ctx, "etcd keeps its leader", func() error {
 		r, err := b.nodes[0].GetCluster(ctx, &apiv1.GetClusterRequest{})

@@ -18,6 +18,9 @@ func election(lease time.Duration) (tick, timeout uint) {
 	return uint((t / part).Milliseconds()), uint(t.Milliseconds())
 }
 
+// leadTick is how often the leader looks at who takes part, and who should lead.
+const leadTick = 500 * time.Millisecond
+
 // LeaderChanged gives a channel that is closed when there is another leader; nil if nobody
 // tells.
 func (e *Engine) LeaderChanged() func() <-chan struct{} {
@@ -35,7 +38,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	tick := time.NewTicker(500 * time.Millisecond)
+	tick := time.NewTicker(leadTick)
 	defer tick.Stop()
 	var better wish
 	for {
@@ -73,13 +76,25 @@ func (e *Engine) promote(ctx context.Context) {
 type wish struct {
 	node  string
 	times int
+	rest  int // how often it is not even looked at
 }
+
+// After the lead was given away, or could not be, it stays where it is for a minute, or
+// ten: giving it away must never become the cause of the next time.
+const (
+	restGiven  = int(time.Minute / leadTick)
+	restFailed = 10 * restGiven
+)
 
 // again says that the same node was wished often enough, for ten seconds: while the lead
 // goes, up to the time of an election, nothing is committed, and leases are not renewed. It
 // is not for times in which nodes come and go.
 func (w *wish) again(node string) bool {
-	const enough = 20
+	const enough = int(10 * time.Second / leadTick)
+	if w.rest > 0 {
+		w.rest--
+		return false
+	}
 	if w.node != node {
 		*w = wish{node: node}
 	}
@@ -93,7 +108,7 @@ func (e *Engine) yield(ctx context.Context, better *wish) {
 		return
 	}
 	to := better.node
-	*better = wish{}
+	*better = wish{rest: restGiven}
 	for _, m := range e.member.Server.Cluster().Members() {
 		if m.IsLearner || spool.Fold(m.Name) != spool.Fold(to) {
 			continue
@@ -102,6 +117,7 @@ func (e *Engine) yield(ctx context.Context, better *wish) {
 		_, err := e.Client.MoveLeader(ctx, uint64(m.ID))
 		cancel()
 		if err != nil {
+			better.rest = restFailed
 			e.logger.Warn("the etcd member of this node leads on: it could not give the lead away", "to", m.Name, "error", err)
 			return
 		}

@@ -21,6 +21,19 @@ func TestWish(t *testing.T) {
 	}
 }
 
+// TestWishRests: after one time the next is a minute away at least.
+func TestWishRests(t *testing.T) {
+	w := wish{rest: restGiven}
+	for i := range restGiven + 19 {
+		if w.again("n2") {
+			t.Fatalf("after %d looks", i)
+		}
+	}
+	if !w.again("n2") || restGiven < 100 || restFailed < 10*restGiven {
+		t.Error("never again")
+	}
+}
+
 func TestElection(t *testing.T) {
 	for lease, want := range map[time.Duration][2]uint{
 		2 * time.Second: {50, 500}, 5 * time.Second: {50, 500}, 20 * time.Second: {200, 2000}, 5 * time.Minute: {500, 5000},

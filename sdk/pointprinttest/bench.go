@@ -57,6 +57,7 @@ type bench struct {
 	wrong  []string // what a module may not do
 	set    []string // KEY\VALUE that it stored
 	tokens int
+	held   *hold
 }
 
 func newBench(s Subject, opts Options) *bench {
@@ -155,7 +156,10 @@ func (b *bench) stored() []string {
 }
 
 // enter checks the token of a host service; the mutex is held when it returns without error.
-func (b *bench) enter(call, token string) error {
+func (b *bench) enter(ctx context.Context, call, token string) error {
+	if err := b.wait(ctx); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	if b.live[token] {
 		return nil
@@ -170,8 +174,8 @@ func missing(what string) error {
 }
 
 // GetPrinterDataEx implements hostservicev1.PrinterDataServer.
-func (b *bench) GetPrinterDataEx(_ context.Context, r *hostservicev1.GetPrinterDataExRequest) (*hostservicev1.GetPrinterDataExResponse, error) {
-	if err := b.enter("GetPrinterDataEx", r.GetPrinter()); err != nil {
+func (b *bench) GetPrinterDataEx(ctx context.Context, r *hostservicev1.GetPrinterDataExRequest) (*hostservicev1.GetPrinterDataExResponse, error) {
+	if err := b.enter(ctx, "GetPrinterDataEx", r.GetPrinter()); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()
@@ -190,8 +194,8 @@ func toProto(v registry.Value) *hostservicev1.Value {
 }
 
 // EnumPrinterDataEx implements hostservicev1.PrinterDataServer.
-func (b *bench) EnumPrinterDataEx(_ context.Context, r *hostservicev1.EnumPrinterDataExRequest) (*hostservicev1.EnumPrinterDataExResponse, error) {
-	if err := b.enter("EnumPrinterDataEx", r.GetPrinter()); err != nil {
+func (b *bench) EnumPrinterDataEx(ctx context.Context, r *hostservicev1.EnumPrinterDataExRequest) (*hostservicev1.EnumPrinterDataExResponse, error) {
+	if err := b.enter(ctx, "EnumPrinterDataEx", r.GetPrinter()); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()
@@ -208,8 +212,8 @@ func (b *bench) EnumPrinterDataEx(_ context.Context, r *hostservicev1.EnumPrinte
 }
 
 // SetPrinterDataEx implements hostservicev1.PrinterDataServer.
-func (b *bench) SetPrinterDataEx(_ context.Context, r *hostservicev1.SetPrinterDataExRequest) (*hostservicev1.SetPrinterDataExResponse, error) {
-	if err := b.enter("SetPrinterDataEx", r.GetPrinter()); err != nil {
+func (b *bench) SetPrinterDataEx(ctx context.Context, r *hostservicev1.SetPrinterDataExRequest) (*hostservicev1.SetPrinterDataExResponse, error) {
+	if err := b.enter(ctx, "SetPrinterDataEx", r.GetPrinter()); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()
@@ -225,8 +229,8 @@ func (b *bench) SetPrinterDataEx(_ context.Context, r *hostservicev1.SetPrinterD
 }
 
 // StatFile implements hostservicev1.PrinterDataServer.
-func (b *bench) StatFile(_ context.Context, r *hostservicev1.StatFileRequest) (*hostservicev1.StatFileResponse, error) {
-	if err := b.enter("StatFile", r.GetPrinter()); err != nil {
+func (b *bench) StatFile(ctx context.Context, r *hostservicev1.StatFileRequest) (*hostservicev1.StatFileResponse, error) {
+	if err := b.enter(ctx, "StatFile", r.GetPrinter()); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()
@@ -238,8 +242,8 @@ func (b *bench) StatFile(_ context.Context, r *hostservicev1.StatFileRequest) (*
 }
 
 // ReadFile implements hostservicev1.PrinterDataServer.
-func (b *bench) ReadFile(_ context.Context, r *hostservicev1.ReadFileRequest) (*hostservicev1.ReadFileResponse, error) {
-	if err := b.enter("ReadFile", r.GetPrinter()); err != nil {
+func (b *bench) ReadFile(ctx context.Context, r *hostservicev1.ReadFileRequest) (*hostservicev1.ReadFileResponse, error) {
+	if err := b.enter(ctx, "ReadFile", r.GetPrinter()); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()

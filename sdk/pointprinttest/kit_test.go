@@ -168,6 +168,42 @@ func TestEveryRuleCanFail(t *testing.T) {
 	}
 }
 
+// TestCallsThatAreGivenUp has modules that do not hear of it, and break this rule and no other;
+// one that asks for things and hears of it passes.
+func TestCallsThatAreGivenUp(t *testing.T) {
+	deaf := func(ctx context.Context, p printerdata.Printer) error {
+		_, err := p.EnumPrinterDataEx(context.WithoutCancel(ctx), printerdata.DriverData)
+		return err
+	}
+	hears := func(ctx context.Context, p printerdata.Printer) error {
+		_, err := p.EnumPrinterDataEx(ctx, printerdata.DriverData)
+		return err
+	}
+	for name, ask := range map[string]func(context.Context, printerdata.Printer) error{"calls.cancelled": deaf, "": hears} {
+		for kind, subject := range map[string]pointprinttest.Subject{
+			"pointprint": pointprinttest.PointPrint(variant{event: func(ctx context.Context, e pointprint.CopyFileEvent) error { return ask(ctx, e.Printer) }}.initialize),
+			"driver":     pointprinttest.Driver(load(func(ctx context.Context, e driver.PrinterEvent) error { return ask(ctx, e.Printer) })),
+		} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				t.Parallel()
+				grace := time.Minute
+				if name != "" {
+					grace = 500 * time.Millisecond
+				}
+				report, err := pointprinttest.Verify(t.Context(), subject, pointprinttest.Options{Timeout: time.Minute, Grace: grace}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range report.Results {
+					if (r.Outcome == monitortest.Fail) != (r.ID == name) {
+						t.Errorf("%s: %s %s", r.ID, r.Outcome, r.Detail)
+					}
+				}
+			})
+		}
+	}
+}
+
 func fails(t *testing.T, s pointprinttest.Subject, id string) {
 	t.Helper()
 	report, err := pointprinttest.Verify(t.Context(), s, pointprinttest.Options{Only: []string{id}, Timeout: time.Minute}, nil)

@@ -318,6 +318,7 @@ func commonRules() []rule {
 		{monitortest.Rule{ID: "module.again", Text: "A new process finds what an earlier one kept in its registry, and works.", Source: sdkSource}, startsAgain},
 		{monitortest.Rule{ID: "module.once", Text: "A process is initialised once.", Source: sdkSource}, initializedOnce},
 		{monitortest.Rule{ID: "calls.over", Text: "A printer is used while its call lasts, and not after it.", Source: sdkSource}, callsOver},
+		{monitortest.Rule{ID: "calls.cancelled", Text: "A call that the host gives up, or whose deadline passes, ends.", Source: sdkSource}, callsCancelled},
 		{monitortest.Rule{ID: "calls.drain", Text: "When all calls have returned the module can be ended at once.", Source: sdkSource}, drains},
 	}
 }

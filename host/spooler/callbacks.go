@@ -39,7 +39,7 @@ func (c *callbacks) SetPort(_ context.Context, name string, st spool.PortStatus)
 		s.mu.Unlock()
 		return unknownPort(name)
 	}
-	changed := p.status != st
+	name, changed := p.name, p.status != st
 	p.status = st
 	if changed {
 		s.dispatchPort(p)
@@ -53,7 +53,7 @@ func (c *callbacks) SetPort(_ context.Context, name string, st spool.PortStatus)
 		case spool.SeverityWarning:
 			severity = eventlog.Warning
 		}
-		s.moduleEvent(&c.unit.chatter, eventlog.PortStatus, severity, eventlog.Port, p.name, fmt.Sprintf("port %s reports: %s", spool.Quote(p.name), st))
+		s.moduleEvent(&c.unit.chatter, eventlog.PortStatus, severity, eventlog.Port, name, fmt.Sprintf("port %s reports: %s", spool.Quote(name), st))
 	}
 	return nil
 }

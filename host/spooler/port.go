@@ -19,7 +19,7 @@ import (
 // port is a port that a monitor lists or a printer names. Its fields are guarded by the
 // spooler's mutex; open, close and print happen under a reservation (busy).
 type port struct {
-	name     string
+	name     string // stays while busy: whoever has the reservation reads it without the mutex
 	info     spool.PortInfo
 	unit     *unit      // nil if no monitor has listed it yet
 	listed   bool       // its monitor listed it when it was last asked
@@ -48,6 +48,14 @@ func (s *Spooler) port(name string) *port {
 		s.ports[key] = p
 	}
 	return p
+}
+
+// listedBy takes over what a monitor says of its port; the spooler's mutex is held.
+func (p *port) listedBy(u *unit, info spool.PortInfo) {
+	if !p.busy {
+		p.name = info.Name // spelled otherwise perhaps
+	}
+	p.info, p.unit, p.listed = info, u, true
 }
 
 // use adds a printer to those that use the port.
@@ -326,7 +334,7 @@ func (s *Spooler) portAdded(u *unit, name string) {
 	u = s.successor(u)
 	u.changes++
 	if p := s.port(name); p.unit == nil || !p.busy {
-		p.name, p.info, p.unit, p.listed = name, spool.PortInfo{Name: name, Type: spool.PortTypeWrite}, u, true
+		p.listedBy(u, spool.PortInfo{Name: name, Type: spool.PortTypeWrite})
 	}
 	s.refreshPorts([]string{name})
 	s.enumerateSoon(u)

@@ -273,7 +273,7 @@ func (s *Spooler) list(u *unit, ports []spool.PortInfo) {
 		if p.busy && p.unit != u {
 			continue // its old monitor is still letting go; the next listing finds it
 		}
-		p.name, p.info, p.unit, p.listed = info.Name, info, u, true
+		p.listedBy(u, info)
 		names = append(names, p.name)
 	}
 	for _, p := range s.ports {

@@ -78,8 +78,12 @@ func (n *Node) hear(ctx context.Context) (map[string]heard, error) {
 
 // bury removes the nodes that have been silent for the time of a lease; on the loop. A node
 // that does not beat, of an older version, lives as long as its lease.
-func (n *Node) bury(v View) {
+func (n *Node) bury() {
+	v, _ := n.View()
 	now := n.cfg.Clock()
+	if n.tenancy.current() == "" {
+		return
+	}
 	for _, m := range v.Members {
 		key := beatKey(m.Name, m.Session)
 		h, beats := n.heard[key]
@@ -92,6 +96,7 @@ func (n *Node) bury(v View) {
 			defer cancel()
 			if removed, err := n.removeSilent(ctx, m, h.value); err != nil {
 				n.warn("node "+m.Name+" is silent, and was not removed", err)
+				h.since = n.cfg.Clock() - n.cfg.TTL*9/10 // once more, but not at once
 				return func() { n.heard[key] = h }
 			} else if removed {
 				n.note(eventlog.NodeSilent, eventlog.Warning, "node "+m.Name+" has been silent for the time of a lease; its spoolers are taken over")

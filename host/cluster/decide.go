@@ -27,7 +27,6 @@ func (n *Node) consider() {
 			n.mu.Unlock()
 		}
 	}
-	n.bury(v)
 	ranking := v.ranking()
 	for _, name := range slices.Sorted(maps.Keys(n.local)) {
 		l := n.local[name]

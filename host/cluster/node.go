@@ -147,8 +147,9 @@ func (n *Node) Run(ctx context.Context) error {
 	helpers.Go(func() { n.tenancy.run(leased) })
 	helpers.Go(func() { n.follow(life, watch) })
 	helpers.Go(func() { n.listen(life, beats) })
-	tick := time.NewTicker(n.cfg.TTL / 10)
+	tick, silence := time.NewTicker(n.cfg.TTL/10), time.NewTicker(n.cfg.TTL/100)
 	defer tick.Stop()
+	defer silence.Stop()
 	stopping := ctx.Done()
 	for {
 		select {
@@ -156,6 +157,8 @@ func (n *Node) Run(ctx context.Context) error {
 			fn()
 		case <-tick.C:
 			n.consider()
+		case <-silence.C: // what follows from a death need not wait for the next look
+			n.bury()
 		case <-stopping:
 			stopping = nil
 			n.startLeaving()

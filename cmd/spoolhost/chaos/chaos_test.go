@@ -17,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/spoolhost/spoolhost/host/hosttest"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -155,12 +158,16 @@ func (w *world) furnish() {
 	self, err := unraced.Executable()
 	w.ok(err)
 	for n := 1; n <= nodes; n++ {
-		_, err := w.nodes[n].AddMonitor(ctx, &apiv1.AddMonitorRequest{Name: mockName, Module: self, Args: []string{hosttest.MonitorArg}})
-		w.ok(err)
+		w.insist("the mock is installed", func() error {
+			_, err := w.nodes[n].AddMonitor(ctx, &apiv1.AddMonitorRequest{Name: mockName, Module: self, Args: []string{hosttest.MonitorArg}})
+			return err
+		})
 	}
 	for i, name := range spoolerNames() {
-		_, err := w.nodes[1].CreateSpooler(ctx, &apiv1.CreateSpoolerRequest{Name: name, PreferredOwners: []string{"n" + strconv.Itoa(i+1)}})
-		w.ok(err)
+		w.insist("spooler "+name+" is made", func() error {
+			_, err := w.nodes[1].CreateSpooler(ctx, &apiv1.CreateSpoolerRequest{Name: name, PreferredOwners: []string{"n" + strconv.Itoa(i+1)}})
+			return err
+		})
 		w.until(name+" is online", func() string { return w.offline(name) })
 		for _, printer := range printerNames() {
 			w.addPrinter(ctx, name, printer)
@@ -181,13 +188,35 @@ func (w *world) addPrinter(ctx context.Context, spooler, printer string) {
 		monitor = mockName
 		settings = map[string]string{"to": w.net.address(0) + ":" + strconv.Itoa(port), "short": "16384", "delay": "10ms"}
 	}
-	_, err = w.nodes[1].AddPort(ctx, &apiv1.AddPortRequest{Spooler: spooler, Name: printer, Monitor: monitor, Settings: settings})
-	w.ok(err)
-	attempts := uint32(0)
-	_, err = w.nodes[1].AddPrinter(ctx, &apiv1.AddPrinterRequest{
-		Spooler: spooler, Name: printer, Settings: &apiv1.PrinterSettings{Ports: []string{printer}, MaxAttempts: &attempts},
+	w.insist("port "+printer+" is added", func() error {
+		_, err := w.nodes[1].AddPort(ctx, &apiv1.AddPortRequest{Spooler: spooler, Name: printer, Monitor: monitor, Settings: settings})
+		return err
 	})
-	w.ok(err)
+	attempts := uint32(0)
+	w.insist("printer "+printer+" is added", func() error {
+		_, err := w.nodes[1].AddPrinter(ctx, &apiv1.AddPrinterRequest{
+			Spooler: spooler, Name: printer, Settings: &apiv1.PrinterSettings{Ports: []string{printer}, MaxAttempts: &attempts},
+		})
+		return err
+	})
+}
+
+// insist asks again as long as the answer is that it should: a busy machine may lose a lease
+// of two seconds before there is any fault.
+func (w *world) insist(what string, ask func() error) {
+	w.Helper()
+	again := false
+	w.until(what, func() string {
+		err := ask()
+		if again && status.Code(err) == codes.AlreadyExists {
+			return "" // it was made the time before, and the answer was lost
+		}
+		if again = status.Code(err) == codes.Unavailable; again {
+			return err.Error()
+		}
+		w.ok(err)
+		return ""
+	})
 }
 
 // offline says what a spooler lacks to be online; empty if it is.

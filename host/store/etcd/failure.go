@@ -39,10 +39,11 @@ func pause(ctx context.Context, attempt int) bool {
 
 // answerTime is how long a question waits that is asked for the first time, and then twice as
 // long each time: what was on its way to a leader that died or gives the lead away is never
-// answered, and etcd itself waits seven seconds for it. A few of these are in a renewal's time.
+// answered, and etcd itself waits seven seconds for it. Two of these are in a renewal's time.
+// It is no shorter, since a disk that is slow for a moment would get every write twice.
 func answerTime(asked int) time.Duration {
-	const first, most = 300 * time.Millisecond, 2 * time.Second
-	return min(first<<min(asked, 3), most)
+	const first, most = 500 * time.Millisecond, 2 * time.Second
+	return min(first<<min(asked, 2), most)
 }
 
 // errUnanswered: nobody has answered, who may later.

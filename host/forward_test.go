@@ -135,21 +135,26 @@ type queues struct {
 
 func newQueues(t *testing.T) *queues {
 	t.Helper()
-	sink, err := hosttest.NewSink(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(sink.Close)
-	q := &queues{pair: newPair(t), sink: sink}
+	q := &queues{pair: newPair(t)}
 	q.cable = newCable(t, q.address()) // the server keeps its port when it is started again
-	err = q.printTo(sink)
-	if err == nil {
-		_, _, err = q.client.connections.Add(t.Context(), q.name(), []string{q.cable.address()}, nil)
+	q.connect(q.cable.address())
+	return q
+}
+
+// connect makes the printer print to a device that counts, and the connection to it.
+func (q *queues) connect(address string) {
+	q.t.Helper()
+	var err error
+	if q.sink, err = hosttest.NewSink(nil); err != nil {
+		q.t.Fatal(err)
+	}
+	q.t.Cleanup(q.sink.Close)
+	if err = q.printTo(q.sink); err == nil {
+		_, _, err = q.client.connections.Add(q.t.Context(), q.name(), []string{address}, nil)
 	}
 	if err != nil {
-		t.Fatal(err)
+		q.t.Fatal(err)
 	}
-	return q
 }
 
 // printTo gives HpColor another port.

@@ -43,7 +43,13 @@ func onJobs(opts *options, do jobAction) func(*cobra.Command, []string) error {
 }
 
 func jobLine(j *apiv1.Job) string {
-	return "job " + jobID(j.GetId()) + ": " + state(stateAnywhere(j), j.GetReason()) + " on " + j.GetPrinter()
+	line := "job " + jobID(j.GetId()) + ": " + state(stateAnywhere(j), j.GetReason()) + " on " + j.GetPrinter()
+	for _, f := range j.GetForwarded() {
+		if f.GetProblem() != "" {
+			line += "; " + clean(f.GetProblem())
+		}
+	}
+	return line
 }
 
 func newJobCancelCommand(opts *options) *cobra.Command {

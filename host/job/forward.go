@@ -21,6 +21,8 @@ type Forward struct {
 	// State and Reason are how it stood there when the server was last heard of.
 	State  State  `json:"state,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Problem is why the server says nothing of it now, or does not cancel it.
+	Problem string `json:"problem,omitempty"`
 	// Cancel is set when somebody has cancelled it here, and the server is still to be told.
 	Cancel bool `json:"cancel,omitempty"`
 	// Over says that nothing more will be heard of it.

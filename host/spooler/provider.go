@@ -226,8 +226,11 @@ func (s *Spooler) cancelElsewhere(ctx context.Context, id uint64, by string) (el
 	u := s.provider
 	s.mu.Unlock()
 	j, err := s.cfg.Queue.Get(ctx, id)
-	if err != nil || u == nil || j.State != job.Printed || !j.Away() {
+	if err != nil || u == nil || j.State != job.Printed || len(j.Forwarded) == 0 {
 		return false, nil
+	}
+	if last := j.Forwarded[len(j.Forwarded)-1]; !j.Away() && last.State != "" {
+		return true, spoolerr.New(spoolerr.Precondition, 0, "job %d is job %d of %s, which was %s there already", id, last.ID, last.Printer, last.State)
 	}
 	if err := u.provider.Cancel(ctx, j); err != nil {
 		return true, err

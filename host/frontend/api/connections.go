@@ -214,22 +214,23 @@ func (w *streamed) run(step func(*apiv1.ConnectionStep) error, progress func(*ap
 	}
 }
 
-// ask completes a job that went to the printer of a connection by how it stands there just
-// now.
-func (s *Server) ask(ctx context.Context, p *apiv1.Job) *apiv1.Job {
+// ask gives a job; one that went to the printer of a connection as it stands there just now.
+func (s *Server) ask(ctx context.Context, sp *spooler.Spooler, j *job.Job) *apiv1.Job {
+	j = s.heard(j)
+	p := jobToProto(sp, j)
 	if s.cfg.Connections == nil {
 		return p
 	}
-	for _, f := range p.GetForwarded() {
+	for i, f := range p.GetForwarded() {
 		if f.GetOver() || f.GetId() == 0 {
 			continue
 		}
-		found, err := s.cfg.Connections.Job(ctx, job.Forward{Printer: f.GetPrinter(), ID: f.GetId()})
+		found, err := s.cfg.Connections.Job(ctx, j.Forwarded[i])
 		if err != nil && f.GetProblem() == "" {
 			f.Problem = err.Error()
 		}
-		if kind := spoolerr.KindOf(err); kind == spoolerr.NotFound || kind == spoolerr.Denied {
-			f.Over = true // the server says nothing more of it
+		if spoolerr.KindOf(err) == spoolerr.NotFound {
+			f.Over = true // the server has no record of it any more
 		}
 		if err == nil {
 			f.Job, f.Over = found, job.State(found.GetState()).Final()
@@ -275,7 +276,7 @@ func (s *jobsServer) follow(ctx context.Context, sp *spooler.Spooler, j *job.Job
 		case spoolerr.KindOf(err) != spoolerr.NotFound: // its record may expire here before it ends there
 			return err
 		}
-		p := s.ask(ctx, jobToProto(sp, s.heard(j)))
+		p := s.ask(ctx, sp, j)
 		open, stands := false, fmt.Sprint(j.State)
 		for _, f := range p.GetForwarded() {
 			open = open || !f.GetOver()

@@ -64,6 +64,8 @@ func forwardToProto(f job.Forward) *apiv1.ForwardedJob {
 	switch {
 	case f.Over && f.State == "":
 		p.Problem = f.Reason
+	case f.Problem != "":
+		p.Problem = f.Problem
 	case f.Cancel:
 		p.Problem = "it was cancelled here, and the server is still to be told"
 	case f.ID == 0 && !f.Over:

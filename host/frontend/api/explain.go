@@ -109,10 +109,28 @@ func (s *hostServer) explainJob(ctx context.Context, sp *spooler.Spooler, name s
 			resp.Advice = append(resp.Advice, "Submit the document again; what came of it may be on paper.")
 		}
 	}
+	for _, f := range s.ask(ctx, sp, j).GetForwarded() {
+		explainForwarded(f, resp)
+	}
 	if j.MayHavePrinted {
 		resp.Advice = append(resp.Advice, "An earlier attempt may have put the whole document on paper: look at the printer before you print it again.")
 	}
 	return resp, nil
+}
+
+// explainForwarded says how a document stands that went to the printer of a connection.
+func explainForwarded(f *apiv1.ForwardedJob, resp *apiv1.ExplainResponse) {
+	what := "A document of it was sent to " + f.GetPrinter()
+	if f.GetId() != 0 {
+		what = fmt.Sprintf("It is job %d of %s", f.GetId(), f.GetPrinter())
+	}
+	if there := f.GetJob(); there != nil {
+		what += fmt.Sprintf(", which is %s there%s", there.GetState(), reasonOf(&job.Job{Reason: there.GetReason()}))
+	}
+	resp.Summary += " " + what + "."
+	if f.GetProblem() != "" {
+		resp.Advice = append(resp.Advice, f.GetPrinter()+": "+f.GetProblem()+".")
+	}
 }
 
 func reasonOf(j *job.Job) string {

@@ -227,26 +227,43 @@ func (p *jobPages) flush() error {
 
 // find gives a job that the caller may handle.
 func (s *jobsServer) find(ctx context.Context, spoolerName string, id uint64) (*spooler.Spooler, *job.Job, error) {
+	return s.submitted(ctx, spoolerName, id, "")
+}
+
+// submitted is find for a caller that may have no name here, but the key under which it
+// submitted the job.
+func (s *jobsServer) submitted(ctx context.Context, spoolerName string, id uint64, key string) (*spooler.Spooler, *job.Job, error) {
 	sp, err := s.spooler(spoolerName)
 	if err != nil {
 		return nil, nil, err
 	}
-	j, err := sp.Queue().Get(ctx, id)
-	if err != nil {
+	c := callerOf(ctx)
+	if key, err = submissionKey(c, key); err != nil {
 		return nil, nil, err
 	}
-	if !callerOf(ctx).MayHandle(j) {
-		return nil, nil, spoolerr.New(spoolerr.Denied, 0, "job %d belongs to somebody else; its owner or an operator may see and change it", id)
+	var j *job.Job
+	if id == 0 && key != "" {
+		j, err = sp.Queue().Submitted(ctx, key)
+	} else {
+		j, err = sp.Queue().Get(ctx, id)
+	}
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case j == nil:
+		return nil, nil, spoolerr.New(spoolerr.NotFound, 0, "no job was submitted with this idempotency key")
+	case !c.MayHandle(j) && (key == "" || key != j.Submission):
+		return nil, nil, spoolerr.New(spoolerr.Denied, 0, "job %d belongs to somebody else; its owner or an operator may see and change it", j.ID)
 	}
 	return sp, j, nil
 }
 
 func (s *jobsServer) GetJob(ctx context.Context, r *apiv1.GetJobRequest) (*apiv1.GetJobResponse, error) {
-	sp, j, err := s.find(ctx, r.GetSpooler(), r.GetId())
+	sp, j, err := s.submitted(ctx, r.GetSpooler(), r.GetId(), r.GetIdempotencyKey())
 	if err != nil {
 		return nil, err
 	}
-	return &apiv1.GetJobResponse{Job: s.ask(ctx, jobToProto(sp, s.heard(j)))}, nil
+	return &apiv1.GetJobResponse{Job: s.ask(ctx, sp, j)}, nil
 }
 
 func (s *jobsServer) WatchJob(r *apiv1.WatchJobRequest, stream grpc.ServerStreamingServer[apiv1.WatchJobResponse]) error {
@@ -302,6 +319,11 @@ func (s *jobsServer) act(ctx context.Context, spoolerName string, id uint64, cha
 	if err != nil {
 		return nil, err
 	}
+	return s.change(ctx, sp, id, change)
+}
+
+// change is act for a caller who may.
+func (s *jobsServer) change(ctx context.Context, sp *spooler.Spooler, id uint64, change func(sp *spooler.Spooler, by string) error) (*apiv1.Job, error) {
 	if err := change(sp, callerOf(ctx).Name); err != nil {
 		return nil, err
 	}
@@ -313,35 +335,12 @@ func (s *jobsServer) act(ctx context.Context, spoolerName string, id uint64, cha
 }
 
 func (s *jobsServer) CancelJob(ctx context.Context, r *apiv1.CancelJobRequest) (*apiv1.CancelJobResponse, error) {
-	id, err := s.submitted(ctx, r)
+	sp, j, err := s.submitted(ctx, r.GetSpooler(), r.GetId(), r.GetIdempotencyKey())
 	if err != nil {
 		return nil, err
 	}
-	j, err := s.act(ctx, r.GetSpooler(), id, func(sp *spooler.Spooler, by string) error { return sp.CancelJob(ctx, id, by) })
-	return &apiv1.CancelJobResponse{Job: j}, err
-}
-
-// submitted gives the id of the job that a request names by itself, or by its submission's key.
-func (s *jobsServer) submitted(ctx context.Context, r *apiv1.CancelJobRequest) (uint64, error) {
-	if r.GetIdempotencyKey() == "" {
-		return r.GetId(), nil
-	}
-	sp, err := s.spooler(r.GetSpooler())
-	if err != nil {
-		return 0, err
-	}
-	key, err := submissionKey(callerOf(ctx), r.GetIdempotencyKey())
-	if err != nil {
-		return 0, err
-	}
-	j, err := sp.Queue().Submitted(ctx, key)
-	if err == nil && j == nil {
-		err = spoolerr.New(spoolerr.NotFound, 0, "no job was submitted with this idempotency key")
-	}
-	if err != nil {
-		return 0, err
-	}
-	return j.ID, nil
+	p, err := s.change(ctx, sp, j.ID, func(sp *spooler.Spooler, by string) error { return sp.CancelJob(ctx, j.ID, by) })
+	return &apiv1.CancelJobResponse{Job: p}, err
 }
 
 // submissionKey makes of a caller's key one that no other caller has.

@@ -126,6 +126,44 @@ func TestOwnJobsOnly(t *testing.T) {
 	}
 }
 
+// TestOwnJobsByKey: whoever submitted a job with a key may ask of it and cancel it with that,
+// also somebody of whom nothing is known. Others' keys are others', even if they are equal.
+func TestOwnJobsByKey(t *testing.T) {
+	b := newBench(t)
+	b.printer("p", nil)
+	b.pause("p")
+	const key, other = "a key of sixteen letters", "another key of sixteen letters"
+	h := header("p")
+	h.GetHeader().IdempotencyKey = key
+	j, err := b.send(t.Context(), unknown, h, chunk("x"), end(1))
+	b.must(err)
+	id := j.GetId()
+	for _, c := range []struct {
+		uid  int64
+		id   uint64
+		key  string
+		want spoolerr.Kind
+	}{
+		{unknown, id, "", spoolerr.Denied}, {unknown, id, other, spoolerr.Denied}, {unknown, 0, other, spoolerr.NotFound},
+		{unknown, id + 1, key, spoolerr.NotFound}, {unknown, id, "short", spoolerr.Invalid},
+		{ann, id, key, spoolerr.Denied}, {ann, 0, key, spoolerr.NotFound},
+		{unknown, id, key, 0}, {unknown, 0, key, 0}, {operator, id, other, 0},
+	} {
+		got, err := b.jobs(c.uid).GetJob(t.Context(), &apiv1.GetJobRequest{Id: c.id, IdempotencyKey: c.key})
+		if spoolerr.KindOf(spoolgrpc.FromStatus(err)) != c.want || err == nil && got.GetJob().GetId() != id {
+			t.Errorf("%+v: %v, %v", c, got, err)
+		}
+		if c.want == 0 {
+			continue
+		}
+		if _, err := b.jobs(c.uid).CancelJob(t.Context(), &apiv1.CancelJobRequest{Id: c.id, IdempotencyKey: c.key}); spoolerr.KindOf(spoolgrpc.FromStatus(err)) != c.want {
+			t.Errorf("cancel %+v: %v", c, err)
+		}
+	}
+	_, err = b.jobs(unknown).CancelJob(t.Context(), &apiv1.CancelJobRequest{Id: id, IdempotencyKey: key})
+	b.must(err)
+}
+
 func (b *bench) actions(id uint64) map[string]func(apiv1.JobsClient) error {
 	ctx := b.Context()
 	return map[string]func(apiv1.JobsClient) error{

@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -140,7 +141,7 @@ func (c *Client) inquire(ctx context.Context, con *Connection, list []sent) (mov
 		if passing(err) {
 			return moved // the others have no better luck
 		}
-		if err != nil {
+		if err != nil && (next.Problem == "" || next.Problem != s.Problem) {
 			c.cfg.Logger.Warn("how a forwarded job stands", "job", s.id, "server", con.Name.Server, "error", err)
 		}
 		moved = moved || next != s.Forward
@@ -167,14 +168,31 @@ func (c *Client) look(ctx context.Context, r *remote, s sent) (next job.Forward,
 	default:
 		err = stateThere(ctx, r, &next)
 	}
-	if err != nil || next == s.Forward {
+	if next.Problem = refused(&next, err); err != nil && next.Problem == "" || next == s.Forward {
 		return next, err
 	}
-	return c.settle(ctx, s, func(f *job.Forward) {
+	next, settled := c.settle(ctx, s, func(f *job.Forward) {
 		asked := f.Cancel && !s.Cancel // meanwhile
 		*f = next
 		f.Cancel = f.Cancel || asked
 	})
+	return next, cmp.Or(err, settled)
+}
+
+// refused says what a server does not let this host do; empty if err is no refusal. That is
+// not the end of the document: it prints there, and whoever may can change the server's mind.
+func refused(f *job.Forward, err error) string {
+	if spoolerr.KindOf(err) != spoolerr.Denied {
+		return ""
+	}
+	if errors.Is(err, CodeIdentity) {
+		return text("the server is not asked: " + err.Error())
+	}
+	what := "say how it stands"
+	if f.Cancel {
+		what = "cancel it"
+	}
+	return text("the server does not let this host " + what + ", and is asked again; an operator of the server can, and so can this host once the server runs this version of spoolhost: " + err.Error())
 }
 
 // settle changes how a document stands, as it stands now, and records that durably.
@@ -230,11 +248,7 @@ func (c *Client) unanswered(ctx context.Context, r *remote, id uint64, f *job.Fo
 // cancelThere cancels a document on its server. One that is not there needs it no more.
 func cancelThere(ctx context.Context, r *remote, f *job.Forward) error {
 	err := r.do(ctx, func(ctx context.Context, l *link) error {
-		request := &apiv1.CancelJobRequest{Spooler: r.to(), Id: f.ID}
-		if f.ID == 0 {
-			request.IdempotencyKey = f.Key
-		}
-		a, err := l.jobs.CancelJob(ctx, request)
+		a, err := l.jobs.CancelJob(ctx, &apiv1.CancelJobRequest{Spooler: r.to(), Id: f.ID, IdempotencyKey: f.Key})
 		if err == nil {
 			f.ID = a.GetJob().GetId()
 			stands(f, a.GetJob())
@@ -244,7 +258,7 @@ func cancelThere(ctx context.Context, r *remote, f *job.Forward) error {
 	switch {
 	case err == nil:
 		f.Cancel = false
-	case passing(err):
+	case passing(err), spoolerr.KindOf(err) == spoolerr.Denied:
 		return err
 	case f.ID == 0:
 		f.Over = spoolerr.KindOf(err) == spoolerr.NotFound
@@ -258,13 +272,13 @@ func cancelThere(ctx context.Context, r *remote, f *job.Forward) error {
 // stateThere asks how a document stands on its server.
 func stateThere(ctx context.Context, r *remote, f *job.Forward) error {
 	err := r.do(ctx, func(ctx context.Context, l *link) error {
-		a, err := l.jobs.GetJob(ctx, &apiv1.GetJobRequest{Spooler: r.to(), Id: f.ID})
+		a, err := l.jobs.GetJob(ctx, &apiv1.GetJobRequest{Spooler: r.to(), Id: f.ID, IdempotencyKey: f.Key})
 		if err == nil {
 			stands(f, a.GetJob())
 		}
 		return err
 	})
-	if kind := spoolerr.KindOf(err); kind == spoolerr.NotFound || kind == spoolerr.Denied {
+	if spoolerr.KindOf(err) == spoolerr.NotFound {
 		f.Over, f.Reason, err = true, "the server says nothing more of it: "+err.Error(), nil
 	}
 	return err
@@ -272,12 +286,17 @@ func stateThere(ctx context.Context, r *remote, f *job.Forward) error {
 
 // stands takes over what a server says of a job. What it says is text, and bounded.
 func stands(f *job.Forward, there *apiv1.Job) {
-	const most = 512
-	f.State, f.Reason = job.State(there.GetState()), there.GetReason()
-	if len(f.Reason) > most {
-		f.Reason = strings.ToValidUTF8(f.Reason[:most], "") // cut inside a letter it would fail every answer that tells it
-	}
+	f.State, f.Reason = job.State(there.GetState()), text(there.GetReason())
 	f.Over = f.State.Final()
+}
+
+// text bounds what a server says. Cut inside a letter it would fail every answer that tells it.
+func text(s string) string {
+	const most = 512
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "")
+	}
+	return s
 }
 
 // Cancel cancels what a job has become on other hosts. Where a server cannot be reached it
@@ -297,6 +316,8 @@ func (c *Client) Cancel(ctx context.Context, j *job.Job) error {
 		stop()
 		switch {
 		case passing(err):
+		case err != nil && next.Problem != "":
+			return spoolerr.New(spoolerr.KindOf(err), spoolerr.CodeOf(err), "job %d is job %d of %s: %s", j.ID, next.ID, next.Printer, next.Problem)
 		case err != nil:
 			return err
 		case next.Over && next.State != job.Cancelled:
@@ -345,7 +366,7 @@ func (c *Client) Job(ctx context.Context, to job.Forward) (found *apiv1.Job, err
 	r := c.remote(&con)
 	defer func() { _ = r.Close() }()
 	err = r.do(ctx, func(ctx context.Context, l *link) error {
-		a, err := l.jobs.GetJob(ctx, &apiv1.GetJobRequest{Spooler: r.to(), Id: to.ID})
+		a, err := l.jobs.GetJob(ctx, &apiv1.GetJobRequest{Spooler: r.to(), Id: to.ID, IdempotencyKey: to.Key})
 		found = a.GetJob()
 		return err
 	})

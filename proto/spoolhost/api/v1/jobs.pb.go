@@ -844,11 +844,14 @@ func (x *ListJobsResponse) GetJobs() []*Job {
 }
 
 type GetJobRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Spooler       string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
-	Id            uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Spooler string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
+	Id      uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The key with which the caller submitted the job: whoever has it may ask, also where the job belongs to nobody who
+	// is known. Without id, it says which job is meant.
+	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetJobRequest) Reset() {
@@ -893,6 +896,13 @@ func (x *GetJobRequest) GetId() uint64 {
 		return x.Id
 	}
 	return 0
+}
+
+func (x *GetJobRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
 }
 
 type GetJobResponse struct {
@@ -1039,7 +1049,7 @@ type CancelJobRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Spooler string                 `protobuf:"bytes,1,opt,name=spooler,proto3" json:"spooler,omitempty"`
 	Id      uint64                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
-	// In the place of id: the key with which the caller submitted the job, whose id it never heard.
+	// As that of GetJobRequest.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1610,10 +1620,11 @@ const file_spoolhost_api_v1_jobs_proto_rawDesc = "" +
 	"\aprinter\x18\x02 \x01(\tR\aprinter\x12\x10\n" +
 	"\x03all\x18\x03 \x01(\bR\x03all\"=\n" +
 	"\x10ListJobsResponse\x12)\n" +
-	"\x04jobs\x18\x01 \x03(\v2\x15.spoolhost.api.v1.JobR\x04jobs\"9\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x15.spoolhost.api.v1.JobR\x04jobs\"b\n" +
 	"\rGetJobRequest\x12\x18\n" +
 	"\aspooler\x18\x01 \x01(\tR\aspooler\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\x04R\x02id\"9\n" +
+	"\x02id\x18\x02 \x01(\x04R\x02id\x12'\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\"9\n" +
 	"\x0eGetJobResponse\x12'\n" +
 	"\x03job\x18\x01 \x01(\v2\x15.spoolhost.api.v1.JobR\x03job\";\n" +
 	"\x0fWatchJobRequest\x12\x18\n" +

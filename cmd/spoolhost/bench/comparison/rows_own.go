@@ -18,46 +18,66 @@ import (
 // against the same queues without it. Each turn has a new host.
 func hung(ctx context.Context, e *env) error {
 	for turn := range e.scale.turns {
-		with, without, err := e.hungOnce(ctx, fmt.Sprintf("host%d", turn))
-		if err != nil {
+		if err := e.hungOnce(ctx, turn); err != nil {
 			return err
 		}
-		e.tally.add(e.row, figure{name: "49 queues beside a hung port, against without", wanted: 0.95, ours: with, theirs: without, text: report.Number})
 	}
 	return nil
 }
 
-func (e *env) hungOnce(ctx context.Context, name string) (with, without float64, err error) {
+func (e *env) hungOnce(ctx context.Context, turn int) error {
 	const others = 49
 	deaf, err := bench.ListenSinks(ctx, loopback(1), func(int) bool { return true })
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer deaf.Close()
-	host, names, sinks, end, err := e.alone(ctx, name, others)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer end()
-	p, err := small(32, e.scale.hung, names)
-	if err != nil {
-		return 0, 0, err
-	}
-	for range 2 { // the first one warms up
-		r, err := e.load(ctx, host, p, sinks)
+	var loads []func() (float64, error)
+	for _, kind := range []string{"with", "without"} {
+		host, names, sinks, end, err := e.alone(ctx, fmt.Sprint(kind, turn), others)
 		if err != nil {
-			return 0, 0, err
+			return err
 		}
-		without = r.DeliveredRate
+		defer end()
+		p, err := small(32, e.scale.hung, names)
+		if err != nil {
+			return err
+		}
+		load := func() (float64, error) {
+			r, err := e.load(ctx, host, p, sinks)
+			return r.DeliveredRate, err
+		}
+		if _, err := load(); err != nil { // it warms up
+			return err
+		}
+		if kind == "with" {
+			if err := hang(ctx, host, deaf); err != nil {
+				return err
+			}
+		}
+		loads = append(loads, load)
 	}
-	if err := hang(ctx, host, deaf); err != nil {
-		return 0, 0, err
-	}
-	r, err := e.load(ctx, host, p, sinks)
+	rates, err := inTurn(turn, loads)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	return r.DeliveredRate, without, nil
+	e.tally.add(e.row, figure{name: "49 queues beside a hung port, against without", wanted: 0.95, ours: rates[0], theirs: rates[1], text: report.Number})
+	return nil
+}
+
+// inTurn runs loads one after the other, and begins with another one in the next turn: what
+// comes later has a busier disk, or a warmer cache.
+func inTurn(turn int, loads []func() (float64, error)) ([]float64, error) {
+	rates := make([]float64, len(loads))
+	for i := range loads {
+		k := (turn + i) % len(loads)
+		rate, err := loads[k]()
+		if err != nil {
+			return nil, err
+		}
+		rates[k] = rate
+	}
+	return rates, nil
 }
 
 // hang sends documents to a printer that does not read, and waits until the first is stuck.
@@ -113,14 +133,17 @@ func queued(ctx context.Context, e *env) error {
 	fmt.Fprintf(os.Stderr, "  %d jobs queued in %s\n", e.scale.queued, report.Time(time.Since(began).Seconds()))
 	probe := fill
 	probe.Count = e.scale.probes
-	for turn := range e.scale.turns + 1 {
-		var rates []float64
-		for _, host := range hosts {
+	var loads []func() (float64, error)
+	for _, host := range hosts {
+		loads = append(loads, func() (float64, error) {
 			r, err := e.load(ctx, host, probe, nil)
-			if err != nil {
-				return err
-			}
-			rates = append(rates, r.AcceptedRate)
+			return r.AcceptedRate, err
+		})
+	}
+	for turn := range e.scale.turns + 1 {
+		rates, err := inTurn(turn, loads)
+		if err != nil {
+			return err
 		}
 		if turn > 0 { // the first one warms up
 			e.tally.add(e.row, figure{

@@ -169,6 +169,11 @@ func TestRotation(t *testing.T) {
 			t.Errorf("%d follows %d", got[i].Seq, got[i-1].Seq)
 		}
 	}
+	for ring := 1; ring <= len(got); ring++ { // from the new file alone, and from both
+		if last := open(t, path, Options{Ring: ring}).Select(Filter{}); seqs(last) != seqs(got[len(got)-ring:]) {
+			t.Errorf("a ring of %d has %q", ring, seqs(last))
+		}
+	}
 }
 
 func TestHostileText(t *testing.T) {
@@ -399,7 +404,7 @@ func FuzzReadLines(f *testing.F) {
 	f.Add([]byte("{}\n"))
 	f.Add([]byte(`{"seq":1,"time":"2026-01-02T03:04:05Z","id":500,"severity":"info","object":"job","text":"x"}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := readLines(bytes.NewReader(data), func(e Event) {
+		if _, err := readLines(bytes.NewReader(data), 0, func(e Event) {
 			if e.Seq == 0 || e.Object == "" || e.Time.IsZero() {
 				t.Fatalf("read %+v", e)
 			}

@@ -22,10 +22,25 @@ type rotated struct {
 	torn bool // the file may end in the middle of a line
 }
 
-// openRotated reads the old file and the present one, and opens the latter to append.
-func openRotated(path string, most int64, load func(Event)) (*rotated, error) {
-	for _, name := range []string{path + ".1", path} {
-		if err := readFile(name, load); err != nil {
+// openRotated reads the last lines of the old file and the present one, and opens the latter
+// to append. To parse a line costs much more than to pass over it.
+func openRotated(path string, most int64, last int, load func(Event)) (*rotated, error) {
+	names := []string{path + ".1", path}
+	skip := -last
+	for _, name := range names {
+		if err := withFile(name, func(in io.Reader) error {
+			n, err := countLines(in)
+			skip += n
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range names {
+		if err := withFile(name, func(in io.Reader) (err error) {
+			skip, err = readLines(in, skip, load)
+			return err
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -86,8 +101,8 @@ func (r *rotated) close() {
 	r.file = nil
 }
 
-// readFile gives every sound line of a file, which may be missing, to load.
-func readFile(name string, load func(Event)) error {
+// withFile reads a file, which may be missing.
+func withFile(name string, read func(io.Reader) error) error {
 	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -96,24 +111,38 @@ func readFile(name string, load func(Event)) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	return readLines(file, load)
+	return read(file)
 }
 
-func readLines(in io.Reader, load func(Event)) error {
-	lines := bufio.NewReaderSize(in, maxLine)
+func countLines(in io.Reader) (n int, err error) {
+	buf := make([]byte, maxLine)
 	for {
+		got, err := in.Read(buf)
+		n += bytes.Count(buf[:got], []byte{'\n'})
+		if err != nil {
+			return n, ended(err)
+		}
+	}
+}
+
+// readLines passes over so many lines and gives every sound one that follows to load. It
+// gives how many were too few.
+func readLines(in io.Reader, skip int, load func(Event)) (left int, err error) {
+	lines := bufio.NewReaderSize(in, maxLine)
+	for ; ; skip-- {
 		line, err := lines.ReadSlice('\n')
 		switch {
+		case err == nil && skip > 0:
 		case err == nil:
 			if e, ok := parse(line); ok {
 				load(e)
 			}
 		case errors.Is(err, bufio.ErrBufferFull):
 			if err := skipLine(lines); err != nil {
-				return ended(err)
+				return skip, ended(err)
 			}
 		default:
-			return ended(err) // what has no end of line was torn
+			return skip, ended(err) // what has no end of line was torn
 		}
 	}
 }

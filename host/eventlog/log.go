@@ -56,7 +56,7 @@ func Open(path string, opts Options) (*Log, error) {
 	}
 	l := &Log{now: opts.Now, wake: make(chan struct{}, 1), changed: make(chan struct{}), ring: ring{size: opts.Ring}}
 	var err error
-	l.file, err = openRotated(path, opts.MaxSize, l.load)
+	l.file, err = openRotated(path, opts.MaxSize, opts.Ring, l.load)
 	if err != nil {
 		return nil, spoolerr.As(err, spoolerr.Unavailable, "event log %s cannot be opened; check its folder and its rights", path)
 	}

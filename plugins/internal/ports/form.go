@@ -17,7 +17,9 @@ type Form struct {
 }
 
 // NewForm begins to read s.
-func NewForm(s Stored) *Form { return &Form{Settings: map[string]string{}, stored: s} }
+func NewForm(s Stored) *Form {
+	return &Form{Settings: make(map[string]string, len(s.values)), stored: s}
+}
 
 // Text reads a string.
 func (f *Form) Text(key, value string) {

@@ -31,7 +31,7 @@ func (s Stored) Number(name string) (n uint64, ok bool, err error) {
 func (s Stored) empty() bool { return len(s.values) == 0 }
 
 func newStored(values []registry.Value) Stored {
-	s := Stored{values: map[string]registry.Value{}}
+	s := Stored{values: make(map[string]registry.Value, len(values))}
 	for _, v := range values {
 		s.values[spool.Fold(v.Name)] = v
 	}

@@ -32,7 +32,7 @@ type Reader struct {
 const maxProblems = 8
 
 // Read begins to read c's settings.
-func Read(c Config) *Reader { return &Reader{config: c, known: map[string]bool{}} }
+func Read(c Config) *Reader { return &Reader{config: c, known: make(map[string]bool, len(c.Settings))} }
 
 // Text gives a setting, or def.
 func (r *Reader) Text(key, def string) string {
@@ -102,10 +102,15 @@ func (r *Reader) Problem(key, remedy string, args ...any) {
 // Err gives what is wrong with the settings, or nil.
 func (r *Reader) Err() error {
 	problems := slices.Clone(r.problems)
-	for _, key := range slices.Sorted(maps.Keys(r.config.Settings)) {
+	var unknown []string
+	for key := range r.config.Settings {
 		if !r.known[key] {
-			problems = append(problems, "setting "+spool.Quote(key)+" is unknown; the settings are "+r.list())
+			unknown = append(unknown, key)
 		}
+	}
+	slices.Sort(unknown)
+	for _, key := range unknown {
+		problems = append(problems, "setting "+spool.Quote(key)+" is unknown; the settings are "+r.list())
 	}
 	if len(problems) == 0 {
 		return nil

@@ -191,7 +191,7 @@ func (e *Engine) Health(ctx context.Context) Health {
 	defer cancel()
 	h := Health{Members: e.members(ctx)}
 	if _, err := e.Client.Get(ctx, "health"); err != nil && !errors.Is(err, rpctypes.ErrPermissionDenied) {
-		h.Problem = "no quorum: more than half of the members must run and reach each other (" + err.Error() + ")"
+		h.Problem = "more than half of the members must run and reach each other (" + err.Error() + ")"
 		return h
 	}
 	h.Quorum = true

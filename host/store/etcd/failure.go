@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
 	"strings"
@@ -150,7 +151,7 @@ func (s *Store) unknown(ctx context.Context, err error) error {
 	if ctx.Err() == nil && !transient(err) && !errors.Is(err, context.DeadlineExceeded) {
 		return s.failure(err)
 	}
-	return spoolerr.As(errors.Join(store.ErrUnknown, err), spoolerr.Unavailable,
+	return spoolerr.As(fmt.Errorf("%w: %w", store.ErrUnknown, err), spoolerr.Unavailable,
 		"%s cannot be reached or has no quorum; retry later, and see that more than half of its members run", s.name)
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -18,15 +19,18 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
-// newModuleFiles is the module that module new writes.
+// newModuleFiles are the modules that module new writes: a folder for each kind, and what
+// all have.
 //
 //go:embed newmodule
 var newModuleFiles embed.FS
 
 // newModule is what the templates ask for.
 type newModule struct {
-	// Name is the monitor's name, Slug that of its executable, UI that of its dialogues'.
-	Name, Slug, UI string
+	// Name is the module's name, Slug that of its executable, UI that of its dialogues'.
+	Kind, Name, Slug, UI string
+	// Setting is what the monitor calls the address that the dialogues ask for.
+	Setting string
 	// Path is the Go module's path, Go the language's version, SDK that of the sdk.
 	Path, Go, SDK string
 	// Checkout is a directory in which the sdk is; empty for the released one.
@@ -34,19 +38,29 @@ type newModule struct {
 	AddTitle string
 }
 
-const newModuleLong = `Write a port monitor in Go into the new directory DIR: the server, its dialogues, a go.mod, and a
-test that checks it against the contract. It builds, passes, and prints documents to a TCP port
-as they are; what your printer wants comes in place of that.`
+const newModuleLong = `Write a module in Go into the new directory DIR, with a go.mod and a test that checks it against
+the contract. It builds and passes; what your printer wants comes in place of what it does.
+
+    monitor     a port monitor with its dialogues: it sends documents to a TCP port as they are
+    monitorui   dialogues of a monitor that has none
+    pointprint  a Point and Print module: it leaves the directories of the files alone
+    driver      the event module of a printer driver: it gives new printers a default`
+
+// moduleKinds are the kinds of modules that can be written.
+func moduleKinds() []string {
+	return []string{wire.KindMonitor, wire.KindMonitorUI, wire.KindPointPrint, wire.KindDriver}
+}
 
 func newModuleNewCommand(opts *options) *cobra.Command {
-	var name, checkout string
+	var kind, name, checkout string
 	cmd := &cobra.Command{
-		Use: "new DIR [--name NAME]", Short: "Write a new port monitor, ready to build", Long: newModuleLong,
+		Use: "new DIR [--kind KIND] [--name NAME]", Short: "Write a new module, ready to build", Long: newModuleLong,
 		Example: `  spoolhost module new acme --name "Acme Port"
-  cd acme && go mod tidy && go test ./... && go build .`,
+  cd acme && go mod tidy && go test ./... && go build .
+  spoolhost module new acme-color --kind pointprint`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := describeModule(args[0], name, checkout)
+			m, err := describeModule(args[0], kind, name, checkout)
 			if err != nil {
 				return err
 			}
@@ -56,13 +70,18 @@ func newModuleNewCommand(opts *options) *cobra.Command {
 			return newOutput(cmd, opts).done("%s is written; next: cd %s && go mod tidy && go test ./...", m.Name, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "the monitor's name (default made of DIR)")
+	cmd.Flags().StringVar(&kind, "kind", wire.KindMonitor, "what to write: "+strings.Join(moduleKinds(), ", "))
+	cmd.Flags().StringVar(&name, "name", "", "the module's name (default made of DIR)")
 	cmd.Flags().StringVar(&checkout, "sdk", "", "use the sdk in this checkout of spoolhost, rather than the released one")
+	completeFlag(cmd, "kind", cobra.FixedCompletions(moduleKinds(), cobra.ShellCompDirectiveNoFileComp))
 	completeFlag(cmd, "name", cobra.NoFileCompletions)
 	return cmd
 }
 
-func describeModule(dir, name, checkout string) (newModule, error) {
+func describeModule(dir, kind, name, checkout string) (newModule, error) {
+	if !slices.Contains(moduleKinds(), kind) {
+		return newModule{}, usagef("kind %q is unknown; give %s", kind, strings.Join(moduleKinds(), ", "))
+	}
 	whole, err := filepath.Abs(dir)
 	if err != nil {
 		return newModule{}, usagef("directory %q: %v", dir, err)
@@ -73,14 +92,17 @@ func describeModule(dir, name, checkout string) (newModule, error) {
 		return newModule{}, usagef("no name can be made of the directory %q; use letters and digits", dir)
 	}
 	if name == "" {
-		name = strings.ToUpper(slug[:1]) + slug[1:] + " Port"
+		name = strings.ToUpper(slug[:1]) + slug[1:] + map[string]string{wire.KindMonitor: " Port"}[kind]
 	}
-	if err := spool.CheckName("monitor", name); err != nil {
+	if err := spool.CheckName(kind, name); err != nil {
 		return newModule{}, err
 	}
 	m := newModule{
-		Name: name, Slug: slug, UI: slug + "ui", Path: "example.com/" + slug, Go: "1.26.0", SDK: wire.BuildVersion(),
+		Kind: kind, Name: name, Slug: slug, UI: slug + "ui", Setting: "address", Path: "example.com/" + slug, Go: "1.26.0", SDK: wire.BuildVersion(),
 		AddTitle: "Add a port of " + name,
+	}
+	if kind == wire.KindMonitorUI {
+		m.UI, m.Setting = slug, "to" // that of mockmonitor
 	}
 	if !regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`).MatchString(m.SDK) {
 		m.SDK = "v0.0.0" // of a build that is no release
@@ -104,11 +126,29 @@ func writeModule(dir string, m newModule) error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return usagef("directory %q: %v", dir, err)
 	}
-	return fs.WalkDir(newModuleFiles, "newmodule", func(path string, entry fs.DirEntry, err error) error {
+	from := []string{"newmodule/go.mod.tmpl", "newmodule/" + m.Kind}
+	if m.Kind == wire.KindMonitorUI {
+		from = append(from, "newmodule/monitor/ui") // the same dialogues, without the monitor
+	}
+	for _, root := range from {
+		if err := writeTemplates(root, dir, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeTemplates writes a file, or all that is in a folder.
+func writeTemplates(root, dir string, m newModule) error {
+	return fs.WalkDir(newModuleFiles, root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		return writeTemplate(path, filepath.Join(dir, strings.TrimSuffix(strings.TrimPrefix(path, "newmodule/"), ".tmpl")), m)
+		name := strings.TrimPrefix(path, root+"/")
+		if path == root {
+			name = filepath.Base(path)
+		}
+		return writeTemplate(path, filepath.Join(dir, strings.TrimSuffix(name, ".tmpl")), m)
 	})
 }
 

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spoolhost/spoolhost/sdk/mockmonitor"
 	"github.com/spoolhost/spoolhost/sdk/monitortest"
+	"github.com/spoolhost/spoolhost/sdk/wire"
 )
 
 // commandLine runs a command that needs no host.
@@ -79,6 +81,7 @@ func TestVerifyMistakes(t *testing.T) {
 		{[]string{"new", "---"}, exitUsage, ""},
 		{[]string{"new", t.TempDir() + "/x", "--name", `a\b`}, exitUsage, "backslash"},
 		{[]string{"new", t.TempDir() + "/x", "--sdk", "/no/such/directory"}, exitNotFound, "no sdk"},
+		{[]string{"new", t.TempDir() + "/x", "--kind", "dll"}, exitUsage, "give monitor, monitorui, pointprint, driver"},
 		{[]string{"new", "."}, exitConflict, "is not empty"},
 	} {
 		code, _, errOut := commandLine(t, append([]string{"module"}, c.args...)...)
@@ -94,12 +97,39 @@ func TestVerifyMistakes(t *testing.T) {
 // TestNewModule writes a module as a vendor would, builds it, has its own test run the
 // kit, and verifies the executable.
 func TestNewModule(t *testing.T) {
+	dir := writtenModule(t, "--name", "Acme Port")
+	goIn(t, dir, "build", "-o", "acmeui", "./ui")
+	if out := goIn(t, dir, "list", "-f", "{{.Name}}", "./..."); out != "main\nmain\n" {
+		t.Errorf("packages: %s", out)
+	}
+	verified(t, dir, "--set", "address={{sink}}")
+}
+
+// TestNewModuleKinds does so with the other kinds.
+func TestNewModuleKinds(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, args := range map[string][]string{
+		wire.KindPointPrint: nil, wire.KindDriver: nil,
+		wire.KindMonitorUI: {
+			"--monitor", self, "--monitor-arg", mockmonitor.Argument, "--monitor-arg", "acme", "--set", "name=P1", "--set", "to=127.0.0.1:9100",
+		},
+	} {
+		t.Run(kind, func(t *testing.T) { verified(t, writtenModule(t, "--kind", kind), args...) })
+	}
+}
+
+// writtenModule has a module written and built in a new directory, and its own test pass.
+func writtenModule(t *testing.T, args ...string) (dir string) {
+	t.Helper()
 	checkout, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), "acme")
-	if code, out, errOut := commandLine(t, "module", "new", dir, "--name", "Acme Port", "--sdk", checkout); code != exitOK {
+	dir = filepath.Join(t.TempDir(), "acme")
+	if code, out, errOut := commandLine(t, append([]string{"module", "new", dir, "--sdk", checkout}, args...)...); code != exitOK {
 		t.Fatalf("exit %d\n%s%s", code, out, errOut)
 	}
 	sums, err := os.ReadFile(filepath.Join(checkout, "go.sum"))
@@ -110,17 +140,19 @@ func TestNewModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	goIn(t, dir, "build", "-o", "acme", ".")
-	goIn(t, dir, "build", "-o", "acmeui", "./ui")
 	goIn(t, dir, "vet", "./...")
 	goIn(t, dir, "test", "./...")
-	if out := goIn(t, dir, "list", "-f", "{{.Name}}", "./..."); out != "main\nmain\n" {
-		t.Errorf("packages: %s", out)
-	}
 	if out, err := exec.Command("gofmt", "-l", dir).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("gofmt: %v %s", err, out)
 	}
-	code, out, errOut := commandLine(t, "module", "verify", filepath.Join(dir, "acme"), "--set", "address={{sink}}")
-	if code != exitOK {
+	return dir
+}
+
+// verified has module verify pass on what was built.
+func verified(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	code, out, errOut := commandLine(t, append([]string{"module", "verify", filepath.Join(dir, "acme")}, args...)...)
+	if code != exitOK || !strings.Contains(out, " 0 failed") {
 		t.Errorf("exit %d\n%s%s", code, out, errOut)
 	}
 }

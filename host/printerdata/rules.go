@@ -42,8 +42,11 @@ func checkKey(key string) error {
 		return invalid("key %s is too long or too deep; use at most %d names", spool.Quote(key), maxKeyDepth)
 	}
 	for _, p := range parts {
-		if p == "" || p == "." || p == ".." || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return invalid(`key %s has a name that is empty or not printable; separate names by single backslashes: CopyFiles\ICM`, spool.Quote(key))
+		if p == "." || p == ".." {
+			return invalid(`key %s: %s is no name of a key, and does not lead to another; write the whole key, such as CopyFiles\ICM`, spool.Quote(key), spool.Quote(p))
+		}
+		if p == "" || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return invalid(`key %s begins or ends with a backslash, has two in a row, or has a control character; separate names by single backslashes: CopyFiles\ICM`, spool.Quote(key))
 		}
 	}
 	return nil

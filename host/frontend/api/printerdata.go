@@ -65,16 +65,21 @@ func (s *printerDataServer) EnumPrinterDataEx(ctx context.Context, r *apiv1.Enum
 	if err != nil {
 		return nil, err
 	}
+	return sizedValues(r.Size, list, id), nil
+}
+
+// sizedValues is the answer with all values, or with their size alone if there is no room.
+func sizedValues(room *uint32, list []registry.Value, id uint32) *apiv1.EnumPrinterDataExResponse {
 	const enumValues = 40 // PRINTER_ENUM_VALUES on 64 bits
 	needed := 0
 	for _, v := range list {
 		needed += enumValues + len(registry.String("", v.Name).Data) + len(v.Data)
 	}
-	resp := &apiv1.EnumPrinterDataExResponse{Needed: uint32(needed), Status: sized(r.Size, uint32(needed)), ChangeId: id}
+	resp := &apiv1.EnumPrinterDataExResponse{Needed: uint32(needed), Status: sized(room, uint32(needed)), ChangeId: id}
 	if resp.GetStatus() == 0 {
 		resp.Values = convertAll(list, valueToProto)
 	}
-	return resp, nil
+	return resp
 }
 
 // clientInfo is what a client says it is, else a host like this one.
@@ -97,12 +102,17 @@ func (s *printerDataServer) EnumPrinterKey(ctx context.Context, r *apiv1.EnumPri
 	if err != nil {
 		return nil, err
 	}
+	return sizedKeys(r.Size, names, id), nil
+}
+
+// sizedKeys is sizedValues for the names of keys.
+func sizedKeys(room *uint32, names []string, id uint32) *apiv1.EnumPrinterKeyResponse {
 	needed := uint32(len(registry.Strings("", names...).Data))
-	resp := &apiv1.EnumPrinterKeyResponse{Needed: needed, Status: sized(r.Size, needed), ChangeId: id}
+	resp := &apiv1.EnumPrinterKeyResponse{Needed: needed, Status: sized(room, needed), ChangeId: id}
 	if resp.GetStatus() == 0 {
 		resp.Keys = names
 	}
-	return resp, nil
+	return resp
 }
 
 func (s *printerDataServer) DeletePrinterDataEx(ctx context.Context, r *apiv1.DeletePrinterDataExRequest) (*apiv1.DeletePrinterDataExResponse, error) {

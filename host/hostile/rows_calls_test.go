@@ -61,7 +61,10 @@ func callRows() []row {
 		}
 	}
 	return append(rows,
-		row{name: "stops itself while idle", lives: 1, do: func(m *module) { m.then["EnumPorts"] = stopSelf },
+		row{name: "stops itself while idle", lives: 1, do: func(m *module) {
+			m.then["EnumPorts"] = stopSelf
+			m.before["OpenPort"] = hang // if the host is quicker than the signal
+		},
 			event: eventlog.PortOpenFailed, says: "did not return within", outcomes: []job.Outcome{job.Sent}},
 		row{name: "ignores SIGTERM and every call of the end", lives: 1, do: func(m *module) {
 			signal.Ignore(syscall.SIGTERM)

@@ -49,7 +49,7 @@ func wayRows() []row {
 
 		byFile("sends ranges", func(*module) {}, row{outcomes: sent}),
 		byFile("takes more than the range", changed("WritePort", func(r *monitorv2.WritePortResponse) { r.Written++ }), row{
-			outcomes: []job.Outcome{job.DeviceFailed}, event: eventlog.JobAttemptEnded, says: "took 300001 of 300000",
+			outcomes: []job.Outcome{job.DeviceFailed}, event: eventlog.JobAttemptEnded, says: "took 262145 of 262144", // of the first part
 		}),
 		byFile("exits in a range", on("WritePort", exit), row{
 			outcomes: retried(job.Crashed), event: eventlog.JobAttemptEnded, says: "exit status 3",

@@ -136,6 +136,7 @@ func (b *Bolt) append(record []byte, batch *overlay.Layer) error {
 	err := b.journals[0].Append(record)
 	switch {
 	case err == nil:
+		_ = b.journals[1].Open() // while there is room; if there is none, it is tried again
 		b.pending.add(batch)
 	case errors.Is(err, journal.ErrSync):
 		err = b.uncertain(err)

@@ -67,7 +67,7 @@ func (j *Journal) Fits(n int) bool { return j.end+headLen+recordLen(n) <= j.capa
 // Append makes a record durable: writes as AppendWrite encodes them. If it fails without
 // ErrSync nothing was recorded, and it may be tried again.
 func (j *Journal) Append(writes []byte) error {
-	if err := j.open(); err != nil {
+	if err := j.Open(); err != nil {
 		return err
 	}
 	at := j.end
@@ -116,9 +116,9 @@ func (j *Journal) wipe(at int64) error {
 	return nil
 }
 
-// open makes the file, whose name is durable then, and its space reserved: a disk that becomes
-// full later takes all that the journal has room for.
-func (j *Journal) open() error {
+// Open makes the file, whose name is durable then, and its space reserved: a disk that becomes
+// full later takes all that the journal has room for. It may be called again; Append does.
+func (j *Journal) Open() error {
 	if j.file != nil {
 		return nil
 	}

@@ -150,7 +150,7 @@ func (s *Spooler) store(ctx context.Context, printer string, info DocumentInfo, 
 			"the document for printer %s is empty; nothing was queued", spool.Quote(printer))
 	}
 	part.Ref, err = w.Commit(ctx)
-	return part, err
+	return part, spoolerr.Wrap(err, "the document for printer %s was not accepted", spool.Quote(printer))
 }
 
 // detect looks at the first bytes of a document and gives it back whole.

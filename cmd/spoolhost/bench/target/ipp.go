@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/OpenPrinting/goipp"
 
@@ -57,8 +58,16 @@ func (t *IPP) newClient() *ippClient {
 	return &ippClient{IPP: t, wire: &wire{addr: t.base.Host}}
 }
 
-// AddQueue is lpadmin's request, CUPS-Add-Modify-Printer.
+// AddQueue is lpadmin's request, CUPS-Add-Modify-Printer. A server that has just been started
+// is given a while.
 func (t *IPP) AddQueue(ctx context.Context, name string, printer *net.TCPAddr) error {
+	const longest = 20 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	return untilFree(ctx, func() error { return t.addQueue(ctx, name, printer) })
+}
+
+func (t *IPP) addQueue(ctx context.Context, name string, printer *net.TCPAddr) error {
 	m := t.admin.request(goipp.OpCupsAddModifyPrinter, name)
 	set := func(name string, tag goipp.Tag, value goipp.Value) {
 		m.Printer.Add(goipp.MakeAttribute(name, tag, value))
@@ -170,7 +179,7 @@ func statusKind(s goipp.Status) spoolerr.Kind {
 		return spoolerr.NotFound
 	case goipp.StatusErrorForbidden, goipp.StatusErrorNotAuthenticated, goipp.StatusErrorNotAuthorized:
 		return spoolerr.Denied
-	case goipp.StatusErrorNotPossible, goipp.StatusErrorBusy, goipp.StatusErrorTooManyJobs:
+	case goipp.StatusErrorNotPossible, goipp.StatusErrorBusy, goipp.StatusErrorTooManyJobs, goipp.StatusErrorServiceUnavailable:
 		return spoolerr.Busy
 	case goipp.StatusErrorOperationNotSupported:
 		return spoolerr.Unsupported

@@ -142,6 +142,25 @@ func TestDamagedLines(t *testing.T) {
 	}
 }
 
+// Numbers go on where all that the memory has room for is damaged.
+func TestDamagedTail(t *testing.T) {
+	path := logPath(t)
+	l := open(t, path, Options{})
+	l.Add(job(1))
+	l.Add(job(2))
+	_ = l.Close()
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(good, strings.Repeat("garbage\n", 10)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l = open(t, path, Options{Ring: 8}); l.Last() != 2 {
+		t.Errorf("the last event is number %d, not 2", l.Last())
+	}
+}
+
 func TestRotation(t *testing.T) {
 	path := logPath(t)
 	l := open(t, path, Options{MaxSize: 2000, Ring: 1000})

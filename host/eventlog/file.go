@@ -25,24 +25,26 @@ type rotated struct {
 // openRotated reads the last lines of the old file and the present one, and opens the latter
 // to append. To parse a line costs much more than to pass over it.
 func openRotated(path string, most int64, last int, load func(Event)) (*rotated, error) {
-	names := []string{path + ".1", path}
-	skip := -last
+	names, surplus, sound := []string{path + ".1", path}, -last, false
 	for _, name := range names {
 		if err := withFile(name, func(in io.Reader) error {
 			n, err := countLines(in)
-			skip += n
+			surplus += n
 			return err
 		}); err != nil {
 			return nil, err
 		}
 	}
-	for _, name := range names {
-		if err := withFile(name, func(in io.Reader) (err error) {
-			skip, err = readLines(in, skip, load)
-			return err
-		}); err != nil {
-			return nil, err
-		}
+	take := func(e Event) {
+		sound = true
+		load(e)
+	}
+	err := readAll(names, surplus, take)
+	if err == nil && surplus > 0 && !sound { // numbers go on from those that are before the damage
+		err = readAll(names, 0, take)
+	}
+	if err != nil {
+		return nil, err
 	}
 	r := &rotated{path: path, most: most}
 	return r, r.open()
@@ -99,6 +101,19 @@ func (r *rotated) close() {
 		_ = r.file.Close() // the log promises nothing about what is not synced
 	}
 	r.file = nil
+}
+
+// readAll gives every sound line of the files to load, but the first so many.
+func readAll(names []string, skip int, load func(Event)) error {
+	for _, name := range names {
+		if err := withFile(name, func(in io.Reader) (err error) {
+			skip, err = readLines(in, skip, load)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // withFile reads a file, which may be missing.

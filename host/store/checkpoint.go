@@ -107,7 +107,7 @@ func (b *Bolt) persist(batch *overlay.Layer) error {
 	record := b.encode(batch)
 	if !b.journals[0].Fits(len(record)) {
 		b.settle()
-		if !b.pending.checkpointing() {
+		if !b.pending.checkpointing() && b.journals[0].Used() > 0 {
 			b.turn()
 		}
 	}

@@ -30,23 +30,22 @@ const oomScore = 500
 // privileges bounds what the launcher's thread, and so every module, can ever become.
 // It is of the thread: the host itself stays as it is.
 func privileges() error {
-	return errors.Join(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), giveWay())
+	giveWay()
+	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 }
 
 // giveWay makes what the calling thread starts wait where the host wants the processor: what
-// has been accepted is safe, and prints a moment later.
-func giveWay() error {
+// has been accepted is safe, and prints a moment later. Where that is forbidden they are equals.
+func giveWay() {
 	const lower, lowest = 5, 19
-	have, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 less the nice value, on Linux
-	if err != nil {
-		return err
+	if have, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil { // 20 less the nice value, on Linux
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, min(20-have+lower, lowest))
 	}
-	return unix.Setpriority(unix.PRIO_PROCESS, 0, min(20-have+lower, lowest))
 }
 
 // open makes the process's cgroup and bounds it.
 func (b *box) open(e *Env, incarnation uint64) {
-	b.note("no new privileges, no core dumps, gives way to the host (nice), ended before it when memory is short (oom_score_adj %d)", oomScore)
+	b.note("no new privileges, no core dumps, ended before the host when memory is short (oom_score_adj %d)", oomScore)
 	switch {
 	case e.Cgroups == nil:
 		b.why = "the host was given none"

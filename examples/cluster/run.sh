@@ -79,7 +79,7 @@ node 3 cluster status
 say 'a print server that lives on one of them, with a printer'
 node 1 spooler create NTPRINT
 owner() { node "$1" spooler list -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0].get("owner", ""))'; }
-online() { node "$1" spooler list | grep -Eq 'NTPRINT +online'; }
+online() { grep -Eq 'NTPRINT +online' <<< "$(node "$1" spooler list)"; }
 until_ 30 online 2
 node 2 port add P1 --spooler NTPRINT --monitor 'Standard TCP/IP Port' --set host=127.0.0.1 --set port="$port"
 node 3 printer add office --spooler NTPRINT --port P1
@@ -96,7 +96,7 @@ for n in 1 2 3 4 5; do
     echo "document $n by node$i" | node "$i" print --spooler NTPRINT -p office -
   done
 done
-i=$(echo "$others" | head -n 1)
+i=${others%%$'\n'*}
 until_ 60 sh -c "[ \$(grep -c 'printed: document' '$work/paper') -ge 10 ]"
 say "it lives on $(owner "$i") now, and has printed them all"
 sort "$work/paper" | grep 'printed:' | uniq -c

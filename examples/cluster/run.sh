@@ -41,7 +41,7 @@ while True:
     print("printed:", text.decode(errors="replace").strip(), flush=True)
 PY
 python3 "$work/printer.py" > "$work/paper" 2> "$work/printer.log" & pids+=($!)
-until_ 10 test -s "$work/paper"
+until_ 60 test -s "$work/paper"
 port=$(head -n 1 "$work/paper")
 
 say 'three nodes, each with an etcd member'
@@ -73,14 +73,14 @@ for i in 2 3; do
   "$bin" cluster join "$token" --config "$work/$i.hcl" > "$work/join$i"
   start $i
 done
-until_ 30 sh -c "'$bin' --addr unix:$work/s3 cluster status -o json | grep -c '\"role\": *\"member\"' | grep -qx 2"
+until_ 60 sh -c "'$bin' --addr unix:$work/s3 cluster status -o json | grep -c '\"role\": *\"member\"' | grep -qx 2"
 node 3 cluster status
 
 say 'a print server that lives on one of them, with a printer'
 node 1 spooler create NTPRINT
 owner() { node "$1" spooler list -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0].get("owner", ""))'; }
 online() { grep -Eq 'NTPRINT +online' <<< "$(node "$1" spooler list)"; }
-until_ 30 online 2
+until_ 60 online 2
 node 2 port add P1 --spooler NTPRINT --monitor 'Standard TCP/IP Port' --set host=127.0.0.1 --set port="$port"
 node 3 printer add office --spooler NTPRINT --port P1
 echo 'before' | node 1 print --spooler NTPRINT -p office --wait -

@@ -10,16 +10,14 @@ import (
 )
 
 // Option says something about the module to Serve.
-type Option func(*options)
-
-type options struct{ name, version string }
+type Option = wire.Option
 
 // Name is the module's name, as operators see it. Default: "printer driver".
-func Name(s string) Option { return func(o *options) { o.name = s } }
+func Name(s string) Option { return wire.Name(s) }
 
 // Version is the module's version, as operators see it. Default: the version that the Go
 // build recorded.
-func Version(s string) Option { return func(o *options) { o.version = s } }
+func Version(s string) Option { return wire.Version(s) }
 
 // Serve runs the process as a printer driver until the host ends it; it does not
 // return. Call it first thing in main. Standard output and standard error belong to the
@@ -29,15 +27,11 @@ func Serve(load Load, opts ...Option) { wire.Serve(Served(load, opts...)) }
 // Served is what Serve serves. The conformance kit serves it too, and nobody else has a use
 // for it.
 func Served(load Load, opts ...Option) wire.Module {
-	o := options{name: "printer driver", version: wire.BuildVersion()}
-	for _, opt := range opts {
-		opt(&o)
-	}
 	return wire.Module{
-		Kind: wire.KindDriver, Name: o.name, Version: o.version,
+		Kind: wire.KindDriver, Name: "printer driver",
 		Services: []string{wire.ServiceDriverV1},
 		Register: func(s grpc.ServiceRegistrar, host *wire.Host, log *slog.Logger) {
 			driverv1.RegisterPrinterDriverServer(s, &server{load: load, host: host, log: log})
 		},
-	}
+	}.With(opts)
 }

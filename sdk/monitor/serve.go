@@ -11,16 +11,14 @@ import (
 )
 
 // Option says something about the module to Serve.
-type Option func(*options)
-
-type options struct{ name, version string }
+type Option = wire.Option
 
 // Name is the module's name, as operators see it. Default: "port monitor".
-func Name(s string) Option { return func(o *options) { o.name = s } }
+func Name(s string) Option { return wire.Name(s) }
 
 // Version is the module's version, as operators see it. Default: the version that the Go
 // build recorded.
-func Version(s string) Option { return func(o *options) { o.version = s } }
+func Version(s string) Option { return wire.Version(s) }
 
 // Serve runs the process as a port monitor until the host ends it; it does not return.
 // Call it first thing in main. Standard output and standard error belong to the module:
@@ -49,9 +47,5 @@ func ModuleV1(initialize InitializeV1, opts ...Option) wire.Module {
 }
 
 func module(service string, opts []Option) wire.Module {
-	o := options{name: "port monitor", version: wire.BuildVersion()}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	return wire.Module{Kind: wire.KindMonitor, Name: o.name, Version: o.version, Services: []string{service}}
+	return wire.Module{Kind: wire.KindMonitor, Name: "port monitor", Services: []string{service}}.With(opts)
 }

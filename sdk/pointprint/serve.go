@@ -10,16 +10,14 @@ import (
 )
 
 // Option says something about the module to Serve.
-type Option func(*options)
-
-type options struct{ name, version string }
+type Option = wire.Option
 
 // Name is the module's name, as operators see it. Default: "Point and Print module".
-func Name(s string) Option { return func(o *options) { o.name = s } }
+func Name(s string) Option { return wire.Name(s) }
 
 // Version is the module's version, as operators see it. Default: the version that the Go
 // build recorded.
-func Version(s string) Option { return func(o *options) { o.version = s } }
+func Version(s string) Option { return wire.Version(s) }
 
 // Serve runs the process as a Point and Print module until the host ends it; it does not
 // return. Call it first thing in main. Standard output and standard error belong to the
@@ -29,15 +27,11 @@ func Serve(initialize Initialize, opts ...Option) { wire.Serve(Served(initialize
 // Served is what Serve serves. The conformance kit serves it too, and nobody else has a use
 // for it.
 func Served(initialize Initialize, opts ...Option) wire.Module {
-	o := options{name: "Point and Print module", version: wire.BuildVersion()}
-	for _, opt := range opts {
-		opt(&o)
-	}
 	return wire.Module{
-		Kind: wire.KindPointPrint, Name: o.name, Version: o.version,
+		Kind: wire.KindPointPrint, Name: "Point and Print module",
 		Services: []string{wire.ServicePointPrintV1},
 		Register: func(s grpc.ServiceRegistrar, host *wire.Host, log *slog.Logger) {
 			pointprintv1.RegisterPointAndPrintServer(s, &server{initialize: initialize, host: host, log: log})
 		},
-	}
+	}.With(opts)
 }

@@ -25,6 +25,25 @@ type Module struct {
 	Register func(s grpc.ServiceRegistrar, host *Host, log *slog.Logger)
 }
 
+// Option says something about a module to its kind's Serve function.
+type Option func(*Module)
+
+// Name is the module's name, as operators see it.
+func Name(s string) Option { return func(m *Module) { m.Name = s } }
+
+// Version is the module's version, as operators see it.
+func Version(s string) Option { return func(m *Module) { m.Version = s } }
+
+// With gives the module as its author's options make it. Its version is, if nobody says
+// another, the one that the Go build recorded.
+func (m Module) With(opts []Option) Module {
+	m.Version = BuildVersion()
+	for _, opt := range opts {
+		opt(&m)
+	}
+	return m
+}
+
 // Serve runs the process as a module until the host ends it; it does not return. Started
 // by hand it says what it is and exits with status 1.
 func Serve(m Module) {

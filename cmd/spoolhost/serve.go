@@ -38,6 +38,9 @@ const serveExample = `  # For trying out
   # With health and metrics for a monitoring system
   spoolhost serve --data ~/spool --listen unix:/tmp/spool.sock --listen 127.0.0.1:6310 --http 127.0.0.1:6311`
 
+// hostHeap is what a host of few printers and jobs may let lie before it collects, in bytes.
+const hostHeap = 64 << 20
+
 type serveFlags struct {
 	config, data, http, ipp, logLevel string
 	listen                            []string
@@ -159,7 +162,7 @@ func serve(ctx context.Context, cfg host.Config, out io.Writer) (retErr error) {
 	collecting := make(chan struct{})
 	go func() {
 		defer close(collecting)
-		collectLess(ctx)
+		wire.CollectLess(ctx, hostHeap)
 	}()
 	announced := make(chan struct{})
 	go func() {

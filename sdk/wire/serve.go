@@ -44,6 +44,9 @@ func (m Module) With(opts []Option) Module {
 	return m
 }
 
+// moduleHeap is what a module that holds little may let lie before it collects, in bytes.
+const moduleHeap = 16 << 20
+
 // Serve runs the process as a module until the host ends it; it does not return. Started
 // by hand it says what it is and exits with status 1.
 func Serve(m Module) {
@@ -60,6 +63,12 @@ func Serve(m Module) {
 		os.Exit(1)
 	}
 	host := NewHost(conn).WithDocuments(inheritedDocuments())
+	collecting, end := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		CollectLess(collecting, moduleHeap)
+	}()
 	calls := newCallGate()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
@@ -72,6 +81,8 @@ func Serve(m Module) {
 		TLSProvider: inheritedIdentity(),
 		Logger:      hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 	})
+	end()
+	<-ended
 	os.Exit(0)
 }
 

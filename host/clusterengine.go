@@ -124,6 +124,7 @@ func (h *Host) openEngine() error {
 	h.secure.KnowsNode = e.knows
 	h.cfg.Membership = &Membership{
 		Node: c.Node, Address: c.Advertise, Store: e.store, Leases: e.store.Leases(), TTL: c.Lease, Shared: c.Shared, Modules: c.Modules,
+		Storage:  &engine.Storage{Dir: c.Shared, Node: c.Node, Authority: t.Authority},
 		Dial:     func(m cluster.Member) (grpc.ClientConnInterface, error) { return e.Dial(m.Name, m.Address) },
 		FromNode: func(ctx context.Context) bool { return api.NodeOf(ctx) != "" },
 	}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/spoolhost/spoolhost/host/cluster"
+	"github.com/spoolhost/spoolhost/host/cluster/engine"
 	"github.com/spoolhost/spoolhost/host/cluster/modulefile"
 	"github.com/spoolhost/spoolhost/host/document"
 	"github.com/spoolhost/spoolhost/host/frontend/api"
@@ -34,8 +35,10 @@ type Membership struct {
 	Leases cluster.Leases
 	// TTL is the lease's; 0 is cluster.DefaultTTL.
 	TTL time.Duration
-	// Shared is the directory that all nodes share, for documents.
-	Shared string
+	// Shared is the directory that all nodes share, for documents; Storage looks after it, nil
+	// for nobody.
+	Shared  string
+	Storage *engine.Storage
 	// Modules are those that the node fetches by itself, see modulefile.Config.
 	Modules []string
 	// Dial gives a connection to another node's API; it is kept by the giver.
@@ -57,6 +60,8 @@ type clusterSpoolers struct {
 	node   *cluster.Node
 	by     *Membership
 	keeper *modulefile.Keeper
+	// storage watches the shared directory; nil does not.
+	storage *storageWatch
 
 	mu    sync.Mutex
 	api   *api.Server // once it serves
@@ -71,11 +76,12 @@ func (h *Host) openCluster() error {
 		return nil
 	}
 	c := &clusterSpoolers{host: h, by: by, owned: make(map[*ownedSpooler]bool), docs: make(map[string]*document.Store)}
+	c.watchStorage()
 	var err error
 	c.node, err = cluster.New(cluster.Config{
 		Name: by.Node, Address: by.Address, Version: h.cfg.Version, Store: by.Store, Leases: by.Leases, TTL: by.TTL,
 		Open: c.open, Wipe: c.wipe, Monitors: c.monitors, Events: h.events, Logger: h.cfg.Logger, Now: h.cfg.Now,
-		Guard: h.cfg.ClusterGuard, Unfetched: func() map[string]string { return c.keeper.Unfetched() },
+		Guard: h.cfg.ClusterGuard, Unfetched: func() map[string]string { return c.keeper.Unfetched() }, Storage: c.storage.problem,
 	})
 	c.keeper = h.newKeeper(c.node)
 	h.cluster = c
@@ -89,11 +95,12 @@ func (h *Host) runCluster(ctx context.Context) error {
 		return nil
 	}
 	fetching, stop := context.WithCancel(ctx)
-	var fetched sync.WaitGroup
-	fetched.Go(func() { h.cluster.keeper.Run(fetching) })
+	var helpers sync.WaitGroup
+	helpers.Go(func() { h.cluster.keeper.Run(fetching) })
+	helpers.Go(func() { h.cluster.storage.run(fetching) })
 	err := h.cluster.node.Run(ctx)
 	stop()
-	fetched.Wait()
+	helpers.Wait()
 	return err
 }
 
@@ -123,7 +130,7 @@ func (h *Host) apiCluster() *api.Cluster {
 	if h.cluster == nil {
 		return nil
 	}
-	return &api.Cluster{Node: h.cluster.node, Dial: h.cluster.by.Dial, FromNode: h.cluster.by.FromNode, Intake: h.cluster.Intake, Modules: h.cluster.keeper}
+	return &api.Cluster{Node: h.cluster.node, Dial: h.cluster.by.Dial, FromNode: h.cluster.by.FromNode, Intake: h.cluster.Intake, Modules: h.cluster.keeper, StorageProblem: h.cluster.storage.problem}
 }
 
 // monitors are the digests of the monitors that are installed here.
@@ -144,7 +151,13 @@ func (c *clusterSpoolers) directory(name string) string {
 }
 
 func (c *clusterSpoolers) openDocuments(name string) (*document.Store, error) {
-	return document.Open(filepath.Join(c.directory(name), "documents"), document.Options{Shared: true, Grace: sweepGrace})
+	if c.by.Storage != nil {
+		if err := c.by.Storage.Check(); err != nil { // else they would go where nobody else finds them
+			c.storage.failed(err)
+			return nil, err
+		}
+	}
+	return document.Open(filepath.Join(c.directory(name), "documents"), document.Options{Shared: true, Grace: sweepGrace, Failed: c.storage.failed})
 }
 
 func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, docs *document.Store) spooler.Config {

@@ -13,7 +13,7 @@ import (
 // tells numbers only, and changes nothing.
 func (h *Host) serveHTTP(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", h.metrics.Handler(h.cfg.Version, h.catalog, h.spoolers))
+	mux.Handle("GET /metrics", h.metrics.Handler(h.cfg.Version, h.catalog, h.spoolers, h.cluster.figures()...))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		state := h.node.State()
 		if state == "starting" || state == "stopping" {

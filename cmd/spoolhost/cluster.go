@@ -145,7 +145,8 @@ func newClusterStatusCommand(opts *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show the nodes, and how their etcd does",
 		Long: `Show the cluster as the host that is asked sees it: whether etcd has a quorum, who leads,
-which nodes answer, their versions, and whether their clocks agree. It works without a quorum too.`,
+which nodes answer, whether their clocks agree, and whether they can write to the shared directory
+(STORAGE; it is tried twice a minute, and when a job could not be taken). It works without a quorum too.`,
 		Example: "  spoolhost cluster status\n  spoolhost cluster status -o json | jq .quorum",
 		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, _ []string) error {
@@ -171,21 +172,28 @@ func showCluster(b *strings.Builder, st *apiv1.GetClusterResponse, now time.Time
 	s.add("shared", st.GetShared())
 	s.write(b)
 	b.WriteByte('\n')
-	t := table{header: []string{"NODE", "ETCD", "ANSWERS", "CLOCK", "VERSION", "API", "PEER", "JOINED"}}
+	t := table{header: []string{"NODE", "ETCD", "ANSWERS", "CLOCK", "STORAGE", "VERSION", "API", "PEER", "JOINED"}}
 	for _, m := range st.GetMembers() {
 		answers, clock := "yes", "agrees"
 		if ahead := time.Duration(m.GetClockAheadMs()) * time.Millisecond; ahead.Abs() >= time.Second {
 			clock = fmt.Sprintf("%+.1fs", ahead.Seconds())
 		}
-		if !m.GetReachable() {
-			answers, clock = "no", ""
+		storage := "ok"
+		if m.GetStorageProblem() != "" {
+			storage = "FAILS"
 		}
-		t.add(m.GetNode(), m.GetRole(), answers, clock, m.GetVersion(), m.GetApiAddress(), m.GetPeerAddress(), ago(m.GetJoinedAt(), now))
+		if !m.GetReachable() {
+			answers, clock, storage = "no", "", ""
+		}
+		t.add(m.GetNode(), m.GetRole(), answers, clock, storage, m.GetVersion(), m.GetApiAddress(), m.GetPeerAddress(), ago(m.GetJoinedAt(), now))
 	}
 	t.write(b, "")
 	for _, m := range st.GetMembers() {
 		if m.GetProblem() != "" {
 			fmt.Fprintf(b, "\n%s: %s\n", clean(m.GetNode()), clean(m.GetProblem()))
+		}
+		if m.GetStorageProblem() != "" {
+			fmt.Fprintf(b, "\n%s: takes no jobs for cluster spoolers: %s\n", clean(m.GetNode()), clean(m.GetStorageProblem()))
 		}
 	}
 }

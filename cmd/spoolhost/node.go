@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,15 +32,30 @@ func newNodeListCommand(opts *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return list(c.out, resp.GetNodes(), "no nodes", []string{"NODE", "STATE", "ADDRESS", "VERSION", "SPOOLERS"}, func(n *apiv1.ClusterNode) []string {
+			err = list(c.out, resp.GetNodes(), "no nodes", []string{"NODE", "STATE", "ADDRESS", "VERSION", "SPOOLERS"}, func(n *apiv1.ClusterNode) []string {
 				name := n.GetName()
 				if n.GetSelf() {
 					name += " (this one)"
 				}
 				return []string{name, n.GetState(), n.GetAddress(), n.GetVersion(), strings.Join(n.GetSpoolers(), ", ")}
 			})
+			if err != nil || c.out.json {
+				return err
+			}
+			return c.out.text(storageText(resp.GetNodes()))
 		}),
 	}
+}
+
+// storageText tells of the nodes that cannot write to the shared directory.
+func storageText(nodes []*apiv1.ClusterNode) *strings.Builder {
+	var b strings.Builder
+	for _, n := range nodes {
+		if n.GetStorageProblem() != "" {
+			fmt.Fprintf(&b, "\n%s: takes no jobs for cluster spoolers: %s\n", clean(n.GetName()), clean(n.GetStorageProblem()))
+		}
+	}
+	return &b
 }
 
 func newNodeDrainCommand(opts *options) *cobra.Command {

@@ -61,8 +61,11 @@ type Config struct {
 	// Unfetched says why the node does not have monitors that are stored in the cluster, by
 	// name; nil is for none.
 	Unfetched func() map[string]string
-	Events    *eventlog.Log
-	Logger    hclog.Logger
+	// Storage says why the node cannot write to the shared directory; empty or nil is for
+	// nothing.
+	Storage func() string
+	Events  *eventlog.Log
+	Logger  hclog.Logger
 	// Guard is the command of the process that ends modules when this one cannot, see
 	// ServeGuard; empty is none.
 	Guard []string
@@ -257,6 +260,9 @@ func (n *Node) member(session string) (key string, value []byte) {
 	}
 	if n.cfg.Unfetched != nil {
 		m.Unfetched = n.cfg.Unfetched()
+	}
+	if n.cfg.Storage != nil {
+		m.Storage = n.cfg.Storage()
 	}
 	return memberKey(n.cfg.Name), encode(m)
 }

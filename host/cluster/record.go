@@ -76,6 +76,8 @@ type Member struct {
 	Monitors map[string]string `json:"monitors,omitempty"`
 	// Unfetched says why it does not have monitors that are stored in the cluster, by name.
 	Unfetched map[string]string `json:"unfetched,omitempty"`
+	// Storage says why it cannot write to the shared directory; empty: it can.
+	Storage string `json:"storage,omitempty"`
 }
 
 // Report is what an owner says of its spooler.

@@ -12,7 +12,11 @@ import (
 // failure is the boundary where errors of the system become spoolerr's.
 func (s *Store) failure(id string, err error) error {
 	var known *spoolerr.Error
-	switch kind := kindOf(err); {
+	kind := kindOf(err)
+	if err != nil && kind != spoolerr.NotFound && !errors.As(err, &known) && s.opts.Failed != nil {
+		s.opts.Failed(err)
+	}
+	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
@@ -23,6 +27,8 @@ func (s *Store) failure(id string, err error) error {
 	case kind == spoolerr.NotFound:
 		return &spoolerr.Error{Kind: kind, Code: spoolerr.CodeSpoolFileNotFound, Err: err,
 			Message: "document " + id + " is missing from " + s.dir + "; cancel the job and submit it again"}
+	case errors.Is(err, syscall.EROFS):
+		return spoolerr.As(err, kind, "document %s cannot be written to %s, which is mounted read-only; mount it read-write", id, s.dir)
 	default:
 		return spoolerr.As(err, kind, "document %s in %s failed; check the disk", id, s.dir)
 	}

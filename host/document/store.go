@@ -25,6 +25,8 @@ type Options struct {
 	// several hosts share it must exceed the longest time between a document's first byte
 	// and its job's record.
 	Grace time.Duration
+	// Failed is told of each error of the file system; nil is for nobody.
+	Failed func(error)
 }
 
 // Store is the directory of documents. It is safe for concurrent use.

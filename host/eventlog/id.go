@@ -124,6 +124,7 @@ const (
 	NodeFenced        ID = 710
 	ClockSkewed       ID = 711
 	NodeSilent        ID = 712
+	SharedUnusable    ID = 713
 )
 
 // idName is a row of the table of ids.
@@ -234,6 +235,7 @@ func jobIDs() []idName {
 		{NodeFenced, "node fenced"},
 		{ClockSkewed, "clock skewed"},
 		{NodeSilent, "node silent"},
+		{SharedUnusable, "shared directory unusable"},
 	}
 }
 

@@ -96,8 +96,21 @@ func (m watcher) Gone(printer string) {
 	m.printed.DeletePartialMatch(label)
 }
 
-// Handler answers with the figures of these monitors and of the spoolers that are open here.
-func (m *Metrics) Handler(version string, c *catalog.Catalog, spoolers func() []*spooler.Spooler) http.Handler {
+// SharedDirectory is the figure of the directory that a cluster's nodes share.
+func SharedDirectory(usable func() bool) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "spoolhost_shared_directory_up", Help: "1 if this node can write to the directory that its cluster shares.",
+	}, func() float64 {
+		if usable() {
+			return 1
+		}
+		return 0
+	})
+}
+
+// Handler answers with the figures of these monitors and of the spoolers that are open here,
+// and with more.
+func (m *Metrics) Handler(version string, c *catalog.Catalog, spoolers func() []*spooler.Spooler, more ...prometheus.Collector) http.Handler {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "spoolhost_build_info", Help: "1; the version is in the label.", ConstLabels: prometheus.Labels{"version": version},
@@ -106,5 +119,6 @@ func (m *Metrics) Handler(version string, c *catalog.Catalog, spoolers func() []
 	r.MustRegister(m.calls, m.timeouts, m.accepts, m.commits, m.attempts, m.bytes, m.printed, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&views{catalog: c, spoolers: spoolers})
+	r.MustRegister(more...)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }

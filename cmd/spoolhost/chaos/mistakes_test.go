@@ -117,7 +117,7 @@ func testMistakes(t *testing.T, binary string) {
 		name string
 		run  func()
 	}{
-		{"joining", w.mistakesOfJoining}, {"joining again", w.joinsAgain}, {"moving", w.mistakesOfMoving}, {"deleting", w.mistakesOfDeleting}, {"publishing", w.publishes}, {"removing", w.removesNodes}, {"quorum", w.losesQuorum},
+		{"joining", w.mistakesOfJoining}, {"joining again", w.joinsAgain}, {"moving", w.mistakesOfMoving}, {"deleting", w.mistakesOfDeleting}, {"sharing", w.cannotShare}, {"publishing", w.publishes}, {"removing", w.removesNodes}, {"quorum", w.losesQuorum},
 	} {
 		w.Logf("%8.3fs %s", time.Since(w.began).Seconds(), step.name)
 		step.run()
@@ -230,6 +230,33 @@ func (w *world) mistakesOfDeleting() {
 		refusal{"a spooler that there is not", []string{"spooler", "delete", "NOBODY"}, 3, "does not exist"},
 	)
 	w.says(3, "", "job", "cancel", "1", "--spooler", "ALPHA")
+}
+
+// cannotShare: a node on which the shared directory is read-only refuses jobs, every node says
+// so and why, and it is over by itself.
+func (w *world) cannotShare() {
+	w.Helper()
+	heal, err := w.remount(w.path("s2"), true)
+	w.ok(err)
+	w.refuse(2, refusal{"a job where nothing can be written", []string{"print", w.path("document"), "--printer", "kept", "--spooler", "ALPHA"}, 6, "mount it read-write"})
+	for _, question := range [][]string{{"cluster", "status"}, {"node", "list"}, {"spooler", "show", "ALPHA"}, {"why", "spooler", "ALPHA"}, {"why", "printer", "kept", "--spooler", "ALPHA"}} {
+		w.until("node 3 says it by "+question[0], func() string {
+			out, _ := w.at(3, question...)
+			if strings.Contains(out, "n2") && strings.Contains(out, "takes no jobs") && strings.Contains(out, "mounted read-only; mount it read-write") {
+				return ""
+			}
+			return out
+		})
+	}
+	w.ok(heal())
+	w.until("it is over", func() string {
+		told, _ := w.at(2, "events", "--id", "713")
+		list, _ := w.at(3, "node", "list")
+		if strings.Contains(told, "can be used again") && !strings.Contains(list, "takes no jobs") {
+			return ""
+		}
+		return told + list
+	})
 }
 
 // removesNodes takes out one that runs and one that is dead; the first ends and says why,

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spoolhost/spoolhost/host/trust"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -27,6 +29,9 @@ func ClaimShared(dir string, authority *trust.Authority) error {
 // mounted looks like an empty one.
 func CheckShared(dir string, authority *trust.Authority) error {
 	data, err := os.ReadFile(filepath.Join(dir, sharedFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s cannot be read; check its file system", dir)
+	}
 	if err != nil || string(data) != trust.Fingerprint(authority.Cert) {
 		return spoolerr.New(spoolerr.Precondition, 0, "%s is not the shared directory of this cluster; is its file system mounted?", dir)
 	}
@@ -69,19 +74,39 @@ func CheckAnswer(dir, name, text string) error {
 }
 
 func writeSynced(path, text string) error {
+	dir := filepath.Dir(path)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s cannot be written", filepath.Dir(path))
+		return unwritable(dir, err)
 	}
 	if _, err = f.WriteString(text); err != nil {
-		return spoolerr.As(errors.Join(err, f.Close()), spoolerr.Unavailable, "shared directory %s cannot be written", filepath.Dir(path))
+		return unwritable(dir, errors.Join(err, f.Close()))
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s does not keep what is written (fsync); use a file system that does", filepath.Dir(path))
+		return unkept(dir, err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	d, err := os.Open(dir)
 	if err != nil {
-		return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s", filepath.Dir(path))
+		return unwritable(dir, err)
 	}
-	return spoolerr.As(errors.Join(dir.Sync(), dir.Close()), spoolerr.Unavailable, "shared directory %s does not keep what is written (fsync); use a file system that does", filepath.Dir(path))
+	return unkept(dir, errors.Join(d.Sync(), d.Close()))
+}
+
+// unwritable says why nothing can be written to the shared directory, and what to do.
+func unwritable(dir string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return spoolerr.New(spoolerr.Unavailable, 0, "shared directory %s cannot be written: it is mounted read-only; mount it read-write", dir)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return spoolerr.New(spoolerr.NoSpace, 0, "shared directory %s cannot be written: it is full; free space there", dir)
+	}
+	return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s cannot be written; check its file system and the rights of the host's user", dir)
+}
+
+// unkept is for what was written and did not come to stay.
+func unkept(dir string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return unwritable(dir, err)
+	}
+	return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s does not keep what is written (fsync); use a file system that does", dir)
 }

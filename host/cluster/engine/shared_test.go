@@ -39,13 +39,16 @@ func TestSharedDirectories(t *testing.T) {
 // TestFsyncFails: what a file system takes and does not keep is refused. The null device
 // takes all and cannot be synchronised, the full one has no room.
 func TestFsyncFails(t *testing.T) {
-	for device, text := range map[string]string{"/dev/null": "fsync", "/dev/full": "cannot be written"} {
+	for device, want := range map[string]struct {
+		kind spoolerr.Kind
+		text string
+	}{"/dev/null": {spoolerr.Unavailable, "fsync"}, "/dev/full": {spoolerr.NoSpace, "cannot be written: it is full"}} {
 		dir := t.TempDir()
 		if err := os.Symlink(device, filepath.Join(dir, MarkerName("x"))); err != nil {
 			t.Fatal(err)
 		}
 		_, err := MakeMarker(dir, MarkerName("x"), "text")
-		wantError(t, device, err, spoolerr.Unavailable, text)
+		wantError(t, device, err, want.kind, want.text)
 	}
 }
 
@@ -67,4 +70,29 @@ func TestSharedDirectoryOfAnotherCluster(t *testing.T) {
 	}
 	wantError(t, "a claim", ClaimShared(dir, ours), spoolerr.Exists, "another cluster")
 	wantError(t, "a start", CheckShared(dir, ours), spoolerr.Precondition, "is its file system mounted")
+}
+
+// TestProbe: a directory that takes files passes and keeps none; one that has been unmounted
+// or has no room is named.
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	ours, err := trust.NewAuthority("ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Storage{Dir: dir, Node: "N1", Authority: ours}
+	wantError(t, "not mounted", s.Probe(), spoolerr.Precondition, "is its file system mounted")
+	if err := ClaimShared(dir, ours); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Probe(); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+	if err := os.Symlink("/dev/full", filepath.Join(dir, ".spoolhost-probe-n1")); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "full", s.Probe(), spoolerr.NoSpace, "free space there")
 }

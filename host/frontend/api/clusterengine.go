@@ -47,7 +47,14 @@ func (s *clusterServer) GetNode(context.Context, *apiv1.GetNodeRequest) (*apiv1.
 	if err != nil {
 		return nil, err
 	}
-	return &apiv1.GetNodeResponse{Node: r.Self.Name, Cluster: r.Cluster, Version: s.cfg.Info.Version, Now: Stamp(r.Now())}, nil
+	return &apiv1.GetNodeResponse{Node: r.Self.Name, Cluster: r.Cluster, Version: s.cfg.Info.Version, Now: Stamp(r.Now()), StorageProblem: s.storageProblem()}, nil
+}
+
+func (s *Server) storageProblem() string {
+	if s.cfg.Cluster == nil {
+		return ""
+	}
+	return s.cfg.Cluster.StorageProblem()
 }
 
 func (s *clusterServer) GetCluster(ctx context.Context, _ *apiv1.GetClusterRequest) (*apiv1.GetClusterResponse, error) {
@@ -117,7 +124,7 @@ func (s *clusterServer) reach(ctx context.Context, r *engine.Roster, members []*
 	var asking sync.WaitGroup
 	for _, m := range members {
 		if m.GetNode() == r.Self.Name {
-			m.Reachable, m.Version = true, s.cfg.Info.Version
+			m.Reachable, m.Version, m.StorageProblem = true, s.cfg.Info.Version, s.storageProblem()
 			continue
 		}
 		if m.GetApiAddress() == "" {
@@ -142,6 +149,7 @@ func (s *clusterServer) ask(ctx context.Context, r *engine.Roster, m *apiv1.Clus
 	}
 	between := before.Add(r.Now().Sub(before) / 2)
 	m.Reachable, m.Version, m.ClockAheadMs = true, reply.GetVersion(), reply.GetNow().AsTime().Sub(between).Milliseconds()
+	m.StorageProblem = reply.GetStorageProblem()
 	if ahead := time.Duration(m.GetClockAheadMs()) * time.Millisecond; ahead.Abs() > engine.MaxSkew {
 		m.Problem = engine.SkewText("node "+m.GetNode(), ahead)
 	}

@@ -29,7 +29,7 @@ func (s *hostServer) Explain(ctx context.Context, r *apiv1.ExplainRequest) (*api
 	case eventlog.Job:
 		resp, err = s.explainJob(ctx, sp, name)
 	case eventlog.Printer:
-		resp, err = explainPrinter(sp, name)
+		resp, err = s.explainPrinter(sp, name)
 	case eventlog.Port:
 		resp, err = explainPort(sp, name)
 	case eventlog.Monitor:
@@ -205,7 +205,7 @@ func (s *hostServer) explainPrinting(sp *spooler.Spooler, j *job.Job, resp *apiv
 
 func clock(minutes uint32) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }
 
-func explainPrinter(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {
+func (s *hostServer) explainPrinter(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, error) {
 	p, err := sp.Printer(name)
 	if err != nil {
 		return nil, err
@@ -218,6 +218,7 @@ func explainPrinter(sp *spooler.Spooler, name string) (*apiv1.ExplainResponse, e
 	if p.State == "missing" || p.State == "offline" {
 		resp.Advice = append(resp.Advice, fmt.Sprintf("See what its port says: spoolhost why port %s. Jobs are kept and print when it works again; it is tried again by itself%s.", spool.Quote(p.Ports[0]), when(p.Retry)))
 	}
+	resp.Advice = append(resp.Advice, s.storageAdvice(sp)...)
 	return resp, nil
 }
 

@@ -2,7 +2,11 @@ package api
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
+	"github.com/spoolhost/spoolhost/host/cluster"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -24,5 +28,37 @@ func (s *hostServer) explainSpooler(sp *spooler.Spooler) *apiv1.ExplainResponse 
 	if e := s.cfg.Engine; e != nil && e.ClockProblem() != "" {
 		resp.Advice = append(resp.Advice, e.ClockProblem())
 	}
+	resp.Advice = append(resp.Advice, s.storageAdvice(sp)...)
 	return resp
+}
+
+// storageAdvice says which nodes take no jobs for a spooler of the cluster, and why.
+func (s *hostServer) storageAdvice(sp *spooler.Spooler) []string {
+	if s.cfg.Cluster == nil || sp.Local() {
+		return nil
+	}
+	view, _ := s.cfg.Cluster.Node.View()
+	return storageProblems(view)
+}
+
+// storageProblems says which nodes cannot write to the shared directory. What several say
+// in the same words is one.
+func storageProblems(v cluster.View) (problems []string) {
+	who := make(map[string][]string)
+	for _, key := range slices.Sorted(maps.Keys(v.Members)) {
+		if m := v.Members[key]; m.Storage != "" {
+			who[m.Storage] = append(who[m.Storage], m.Name)
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(who)) {
+		switch nodes := who[text]; {
+		case len(nodes) == len(v.Members):
+			problems = append(problems, "no node takes jobs for cluster spoolers: "+text)
+		case len(nodes) == 1:
+			problems = append(problems, "node "+nodes[0]+" takes no jobs for cluster spoolers: "+text)
+		default:
+			problems = append(problems, "nodes "+strings.Join(nodes, ", ")+" take no jobs for cluster spoolers: "+text)
+		}
+	}
+	return problems
 }

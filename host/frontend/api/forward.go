@@ -39,6 +39,8 @@ type Cluster struct {
 	Intake func(ctx context.Context, spoolerName, printer string) (*spooler.Spooler, error)
 	// Modules are the modules that are stored in the cluster.
 	Modules *modulefile.Keeper
+	// StorageProblem says why this node cannot write to the shared directory; empty: it can.
+	StorageProblem func() string
 }
 
 // routePatience is how long a request waits for a spooler to have an owner: longer than a

@@ -134,7 +134,7 @@ func (s *spoolersServer) ListNodes(ctx context.Context, _ *apiv1.ListNodesReques
 			state = "drained"
 		}
 		resp.Nodes = append(resp.Nodes, &apiv1.ClusterNode{
-			Name: m.Name, State: state, Address: m.Address, Version: m.Version, Spoolers: view.OwnedBy(m.Name), Self: m.Name == n.Name(),
+			Name: m.Name, State: state, Address: m.Address, Version: m.Version, Spoolers: view.OwnedBy(m.Name), Self: m.Name == n.Name(), StorageProblem: m.Storage,
 		})
 	}
 	return resp, nil
@@ -163,6 +163,7 @@ func knownSpooler(n *cluster.Node, v cluster.View, name string) *apiv1.ClusterSp
 	if n.Session() == "" {
 		shown.State, shown.Problems = "unknown", []string{noLease(n)}
 	}
+	shown.Problems = append(shown.Problems, storageProblems(v)...)
 	return shown
 }
 

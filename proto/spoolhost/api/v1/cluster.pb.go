@@ -37,10 +37,12 @@ type ClusterMember struct {
 	// Why it does not.
 	Problem string `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"`
 	// By how much its clock is ahead of that of the node that was asked, in milliseconds.
-	ClockAheadMs  int64                  `protobuf:"varint,8,opt,name=clock_ahead_ms,json=clockAheadMs,proto3" json:"clock_ahead_ms,omitempty"`
-	JoinedAt      *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ClockAheadMs int64                  `protobuf:"varint,8,opt,name=clock_ahead_ms,json=clockAheadMs,proto3" json:"clock_ahead_ms,omitempty"`
+	JoinedAt     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
+	// Why it cannot write to the shared directory, and so takes no jobs; empty: it can, or does not answer.
+	StorageProblem string `protobuf:"bytes,10,opt,name=storage_problem,json=storageProblem,proto3" json:"storage_problem,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ClusterMember) Reset() {
@@ -134,6 +136,13 @@ func (x *ClusterMember) GetJoinedAt() *timestamppb.Timestamp {
 		return x.JoinedAt
 	}
 	return nil
+}
+
+func (x *ClusterMember) GetStorageProblem() string {
+	if x != nil {
+		return x.StorageProblem
+	}
+	return ""
 }
 
 type GetClusterRequest struct {
@@ -314,13 +323,15 @@ func (*GetNodeRequest) Descriptor() ([]byte, []int) {
 }
 
 type GetNodeResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	Version       string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
-	Now           *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=now,proto3" json:"now,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Node    string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Cluster string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Version string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Now     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=now,proto3" json:"now,omitempty"`
+	// Why it cannot write to the shared directory; empty: it can.
+	StorageProblem string `protobuf:"bytes,5,opt,name=storage_problem,json=storageProblem,proto3" json:"storage_problem,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetNodeResponse) Reset() {
@@ -379,6 +390,13 @@ func (x *GetNodeResponse) GetNow() *timestamppb.Timestamp {
 		return x.Now
 	}
 	return nil
+}
+
+func (x *GetNodeResponse) GetStorageProblem() string {
+	if x != nil {
+		return x.StorageProblem
+	}
+	return ""
 }
 
 type CreateTokenRequest struct {
@@ -770,7 +788,7 @@ var File_spoolhost_api_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_spoolhost_api_v1_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x1espoolhost/api/v1/cluster.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
+	"\x1espoolhost/api/v1/cluster.proto\x12\x10spoolhost.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x02\n" +
 	"\rClusterMember\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12!\n" +
 	"\fpeer_address\x18\x02 \x01(\tR\vpeerAddress\x12\x1f\n" +
@@ -781,7 +799,9 @@ const file_spoolhost_api_v1_cluster_proto_rawDesc = "" +
 	"\treachable\x18\x06 \x01(\bR\treachable\x12\x18\n" +
 	"\aproblem\x18\a \x01(\tR\aproblem\x12$\n" +
 	"\x0eclock_ahead_ms\x18\b \x01(\x03R\fclockAheadMs\x127\n" +
-	"\tjoined_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\"\x13\n" +
+	"\tjoined_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x12'\n" +
+	"\x0fstorage_problem\x18\n" +
+	" \x01(\tR\x0estorageProblem\"\x13\n" +
 	"\x11GetClusterRequest\"\xfd\x01\n" +
 	"\x12GetClusterResponse\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x12\n" +
@@ -792,12 +812,13 @@ const file_spoolhost_api_v1_cluster_proto_rawDesc = "" +
 	"\amembers\x18\x06 \x03(\v2\x1f.spoolhost.api.v1.ClusterMemberR\amembers\x12\x16\n" +
 	"\x06shared\x18\a \x01(\tR\x06shared\x12\x1c\n" +
 	"\tendpoints\x18\b \x03(\tR\tendpoints\"\x10\n" +
-	"\x0eGetNodeRequest\"\x87\x01\n" +
+	"\x0eGetNodeRequest\"\xb0\x01\n" +
 	"\x0fGetNodeResponse\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12,\n" +
-	"\x03now\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\"9\n" +
+	"\x03now\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12'\n" +
+	"\x0fstorage_problem\x18\x05 \x01(\tR\x0estorageProblem\"9\n" +
 	"\x12CreateTokenRequest\x12#\n" +
 	"\rvalid_seconds\x18\x01 \x01(\x03R\fvalidSeconds\"f\n" +
 	"\x13CreateTokenResponse\x12\x14\n" +

@@ -811,9 +811,11 @@ type ClusterNode struct {
 	// The cluster spoolers it owns.
 	Spoolers []string `protobuf:"bytes,5,rep,name=spoolers,proto3" json:"spoolers,omitempty"`
 	// True for the node that answers.
-	Self          bool `protobuf:"varint,6,opt,name=self,proto3" json:"self,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Self bool `protobuf:"varint,6,opt,name=self,proto3" json:"self,omitempty"`
+	// Why it cannot write to the shared directory, and so takes no jobs for cluster spoolers; empty: it can.
+	StorageProblem string `protobuf:"bytes,7,opt,name=storage_problem,json=storageProblem,proto3" json:"storage_problem,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ClusterNode) Reset() {
@@ -886,6 +888,13 @@ func (x *ClusterNode) GetSelf() bool {
 		return x.Self
 	}
 	return false
+}
+
+func (x *ClusterNode) GetStorageProblem() string {
+	if x != nil {
+		return x.StorageProblem
+	}
+	return ""
 }
 
 type ListNodesRequest struct {
@@ -1185,14 +1194,15 @@ const file_spoolhost_api_v1_spoolers_proto_rawDesc = "" +
 	"\x14DeleteSpoolerRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"\x17\n" +
-	"\x15DeleteSpoolerResponse\"\x9b\x01\n" +
+	"\x15DeleteSpoolerResponse\"\xc4\x01\n" +
 	"\vClusterNode\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
 	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12\x1a\n" +
 	"\bspoolers\x18\x05 \x03(\tR\bspoolers\x12\x12\n" +
-	"\x04self\x18\x06 \x01(\bR\x04self\"\x12\n" +
+	"\x04self\x18\x06 \x01(\bR\x04self\x12'\n" +
+	"\x0fstorage_problem\x18\a \x01(\tR\x0estorageProblem\"\x12\n" +
 	"\x10ListNodesRequest\"H\n" +
 	"\x11ListNodesResponse\x123\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x1d.spoolhost.api.v1.ClusterNodeR\x05nodes\"&\n" +

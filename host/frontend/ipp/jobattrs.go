@@ -2,7 +2,7 @@ package ipp
 
 import (
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/OpenPrinting/goipp"
@@ -81,7 +81,7 @@ func (s *Server) showJob(r *request, j *job.Job, w attr.Wanted, shared *ranks) g
 		p, _ = r.spooler.Printer(j.Printer)
 	}
 	v := &shownJob{Server: s, request: r, j: j, p: p, private: r.mayHandle(j), ranks: shared}
-	list := attr.Select(w, jobSources(), v)
+	list := attr.Select(w, s.ofJobs, v)
 	if !v.private {
 		return list
 	}
@@ -116,6 +116,11 @@ func private(name, group string, from func(v *shownJob) goipp.Attribute) jobSour
 	}}
 }
 
+// jobUUID names a job for good, in whatever zone its time was read.
+func jobUUID(spooler string, j *job.Job, path string) string {
+	return uuidOf("job " + spooler + " " + strconv.FormatInt(j.Submitted.UnixNano(), 10) + " " + path)
+}
+
 func jobSources() []jobSource {
 	return slices.Concat(jobIdentity(), jobStatus(), jobTimes(), jobSizes(), jobTemplate())
 }
@@ -125,7 +130,7 @@ func jobIdentity() []jobSource {
 		ofJob("job-uri", func(v *shownJob) goipp.Attribute { return attr.URI("", v.base.uri(v.jobPath(v.j.ID))) }),
 		ofJob("job-id", func(v *shownJob) goipp.Attribute { return attr.Int("", int(v.j.ID)) }),
 		ofJob("job-uuid", func(v *shownJob) goipp.Attribute {
-			return attr.URI("", uuidOf(strings.Join([]string{"job", v.spooler.Name(), v.j.Submitted.String(), v.jobPath(v.j.ID)}, " ")))
+			return attr.URI("", jobUUID(v.spooler.Name(), v.j, v.jobPath(v.j.ID)))
 		}),
 		ofJob("job-printer-uri", func(v *shownJob) goipp.Attribute { return attr.URI("", v.base.uri(v.printerPath(v.j.Printer))) }),
 		ofJob("job-printer-name", func(v *shownJob) goipp.Attribute { return attr.Name("", v.j.Printer) }),

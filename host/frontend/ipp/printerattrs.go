@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/OpenPrinting/goipp"
+	"github.com/google/uuid"
 
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp/attr"
@@ -61,7 +62,7 @@ func wantedPrinter(r *request, unasked ...string) (attr.Wanted, error) {
 // showPrinter makes the wanted attributes of a printer, and only those.
 func (s *Server) showPrinter(r *request, p spooler.PrinterView, w attr.Wanted) goipp.Attributes {
 	v := &shown{Server: s, request: r, p: p}
-	list := attr.Select(w, printerSources(), v)
+	list := attr.Select(w, s.ofPrinters, v)
 	for _, a := range v.description() {
 		g := groupDescription
 		if templateOf(a.Name) {
@@ -120,7 +121,7 @@ func (v *shown) uuid() string {
 func uuidOf(name string) string {
 	u := sha1.Sum([]byte(name)) //nolint:gosec // see above
 	u[6], u[8] = u[6]&0x0f|0x50, u[8]&0x3f|0x80
-	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
+	return uuid.UUID(u[:16]).URN()
 }
 
 func (v *shown) changed() time.Time {

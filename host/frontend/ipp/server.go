@@ -109,13 +109,16 @@ type Server struct {
 	rates   *access.Rates
 	guesses *access.Rates // of passwords
 	table   map[int]operation
-	notify  *notify.Book
-	large   chan struct{} // a slot for each request that decodes more than the usual
-	closing sync.Once
-	follow  context.Context
-	stop    context.CancelFunc
-	workers sync.WaitGroup
-	users   accounts // of this machine
+	// What the attributes of a job and of a printer are made from.
+	ofJobs     []jobSource
+	ofPrinters []printerSource
+	notify     *notify.Book
+	large      chan struct{} // a slot for each request that decodes more than the usual
+	closing    sync.Once
+	follow     context.Context
+	stop       context.CancelFunc
+	workers    sync.WaitGroup
+	users      accounts // of this machine
 }
 
 // New makes the front end; it listens on nothing yet.
@@ -134,6 +137,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, limits: limits, names: ownNames(cfg.Names), users: accounts{now: cfg.Now}, peers: access.Identifier{Operators: cfg.Operators},
 		conns: newTracker(limits.Connections, cfg.Now), rates: access.NewRates(limits.Rate, cfg.Now), guesses: access.NewRates(1, cfg.Now), table: operations(),
+		ofJobs: jobSources(), ofPrinters: printerSources(),
 		notify: notify.NewBook(cfg.Now), large: make(chan struct{}, largeRequests),
 	}
 	s.follow, s.stop = context.WithCancel(context.Background())

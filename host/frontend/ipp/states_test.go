@@ -1,6 +1,7 @@
 package ipp
 
 import (
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -88,5 +89,21 @@ func TestHoldUntil(t *testing.T) {
 		if hold != c.hold || known != c.known || !when.Equal(c.at) {
 			t.Errorf("%s: %v %v %v, want %v %v %v", c.until, hold, when, known, c.hold, c.at, c.known)
 		}
+	}
+}
+
+// TestJobUUID: what a job is called does not depend on how its time was read.
+func TestJobUUID(t *testing.T) {
+	now := time.Now()
+	again := now.Round(0).In(time.FixedZone("elsewhere", 3600))
+	a := jobUUID("node", &job.Job{Submitted: now}, "/jobs/7")
+	if b := jobUUID("node", &job.Job{Submitted: again}, "/jobs/7"); a != b {
+		t.Errorf("%s before the restart, %s after it", a, b)
+	}
+	if b := jobUUID("node", &job.Job{Submitted: now}, "/jobs/8"); a == b {
+		t.Errorf("two jobs are called %s", a)
+	}
+	if !regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(a) {
+		t.Errorf("%s is no UUID of version 5", a)
 	}
 }

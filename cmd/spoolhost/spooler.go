@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,10 +39,13 @@ move it. Only administrators may do this.`,
 		Example: `  spoolhost spooler create NTPRINT
   spoolhost spooler create LABELS --preferred-owners n2,n3`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: withHost(opts, func(ctx context.Context, c *call, _ *cobra.Command, args []string) error {
+		RunE: withHost(opts, func(ctx context.Context, c *call, cmd *cobra.Command, args []string) error {
 			resp, err := c.CreateSpooler(ctx, &apiv1.CreateSpoolerRequest{Name: args[0], PreferredOwners: preferred})
 			if err != nil {
 				return err
+			}
+			for _, n := range resp.GetNotices() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "notice: %s\n", clean(n))
 			}
 			return c.out.object(resp.GetClusterSpooler(), func(b *strings.Builder) {
 				fmt.Fprintf(b, "spooler %s created; see spoolhost spooler show %s\n", clean(args[0]), clean(args[0]))
@@ -104,7 +108,10 @@ func showSpooler(b *strings.Builder, sp *apiv1.ClusterSpooler) {
 		s.add("epoch", fmt.Sprintf("%d, since %s", sp.GetEpoch(), localTime(sp.GetOwnedSince())))
 	}
 	s.add("preferred", strings.Join(sp.GetPreferredOwners(), ", "))
-	s.add("printers", fmt.Sprintf("%d, %d of them missing", sp.GetPrinters(), sp.GetMissing()))
+	s.add("printers", fmt.Sprint(sp.GetPrinters()))
+	if sp.GetMissing() > 0 {
+		s.add("missing", fmt.Sprintf("%d of the printers", sp.GetMissing()))
+	}
 	s.add("jobs", fmt.Sprint(sp.GetJobs()))
 	s.write(b)
 	if len(sp.GetProblems()) > 0 {
@@ -114,11 +121,14 @@ func showSpooler(b *strings.Builder, sp *apiv1.ClusterSpooler) {
 		b.WriteString("  - " + clean(p) + "\n")
 	}
 	if m := sp.GetMove(); m != nil {
-		fmt.Fprintf(b, "\nLast move, from %s to %s, %s:\n", clean(m.GetFrom()), clean(m.GetTo()), clean(m.GetReason()))
+		fmt.Fprintf(b, "\nLast move, from %s to %s, %s:\n", clean(m.GetFrom()), nodeText(m.GetTo()), clean(m.GetReason()))
 		last := stepPrinter{printed: make(map[string]bool)}
 		last.print(b, m)
 	}
 }
+
+// nodeText is a node that a spooler goes to, or none that is known.
+func nodeText(node string) string { return cmp.Or(clean(node), "another node") }
 
 // stepPrinter prints the steps of a move as they come.
 type stepPrinter struct {
@@ -135,7 +145,7 @@ func (p *stepPrinter) print(b *strings.Builder, m *apiv1.SpoolerMove) {
 			continue
 		}
 		p.printed[key] = true
-		fmt.Fprintf(b, "%9s  %-16s  %-12s  %s\n", p.since(s.GetAt().AsTime()), clean(s.GetName()), clean(s.GetNode()), clean(s.GetText()))
+		fmt.Fprintf(b, "%9s  %-17s  %-12s  %s\n", p.since(s.GetAt().AsTime()), clean(s.GetName()), clean(s.GetNode()), clean(s.GetText()))
 	}
 	if w := m.GetWaitsFor(); w != "" && w != p.waits {
 		fmt.Fprintf(b, "%9s  waits for %s\n", "", clean(w))
@@ -205,10 +215,10 @@ func moveSpooler(ctx context.Context, c *call, req *apiv1.MoveSpoolerRequest) er
 	}
 	return c.out.object(m, func(b *strings.Builder) {
 		if m.GetDone() {
-			fmt.Fprintf(b, "spooler %s moved from %s to %s\n", clean(req.GetName()), clean(m.GetFrom()), clean(m.GetTo()))
+			fmt.Fprintf(b, "spooler %s moved from %s to %s\n", clean(req.GetName()), clean(m.GetFrom()), nodeText(m.GetTo()))
 			return
 		}
-		fmt.Fprintf(b, "spooler %s moves from %s to %s; see spoolhost spooler show %s\n", clean(req.GetName()), clean(m.GetFrom()), clean(m.GetTo()), clean(req.GetName()))
+		fmt.Fprintf(b, "spooler %s moves from %s to %s; see spoolhost spooler show %s\n", clean(req.GetName()), clean(m.GetFrom()), nodeText(m.GetTo()), clean(req.GetName()))
 	})
 }
 

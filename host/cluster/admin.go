@@ -65,7 +65,7 @@ func (n *Node) Delete(ctx context.Context, name string, force bool) error {
 		}
 		if jobs && !force {
 			return spoolerr.New(spoolerr.Busy, 0,
-				"spooler %s has jobs that are not finished; cancel or move them, or delete it with --force and lose them", spool.Quote(s.Name))
+				"spooler %s has jobs that are not finished; let them print or cancel them, or delete it with --force and lose them", spool.Quote(s.Name))
 		}
 		s.Deleting = true
 		return putJSON(tx, spoolerKey(name), s)

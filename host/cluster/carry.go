@@ -70,7 +70,10 @@ func claimIn(tx store.Tx, name string, own *Owner) (before Owner, err error) {
 func (n *Node) noteTaken(l *local, before Owner) {
 	name := n.displayName(l.name)
 	var text string
+	severity := eventlog.Warning
 	switch {
+	case before == Owner{}:
+		text, severity = "it has been created", eventlog.Info
 	case before.Node == "":
 		text = "it had no owner"
 	case spool.Fold(before.Node) == spool.Fold(n.cfg.Name):
@@ -78,7 +81,7 @@ func (n *Node) noteTaken(l *local, before Owner) {
 	default:
 		text = "node " + before.Node + " did not renew its lease"
 	}
-	n.noteSpooler(eventlog.SpoolerTaken, eventlog.Warning, name,
+	n.noteSpooler(eventlog.SpoolerTaken, severity, name,
 		fmt.Sprintf("spooler %s is taken over by %s, epoch %d: %s", spool.Quote(name), n.cfg.Name, l.own.Epoch, text))
 }
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -85,6 +86,8 @@ type Node struct {
 
 	beats map[string]heard // of listen
 	heard map[string]heard // of the loop
+
+	complaints complaints
 
 	mu      sync.Mutex
 	view    View
@@ -295,6 +298,9 @@ func (n *Node) fenced(a fenceAction) {
 	for _, i := range running {
 		i.Suspend(a == suspendAll)
 	}
+	if a == resumeAll && n.complaints.forget() {
+		n.cfg.Logger.Info("this node has a lease again", "node", n.cfg.Name)
+	}
 }
 
 func (n *Node) startLeaving() {
@@ -315,8 +321,11 @@ func (n *Node) idle() bool {
 	return true
 }
 
+// warn says what went wrong, and says the same again once a minute at most.
 func (n *Node) warn(text string, err error) {
-	n.cfg.Logger.Warn(text, "node", n.cfg.Name, "error", err)
+	if n.complaints.may(fmt.Sprint(text, err), n.cfg.Clock()) {
+		n.cfg.Logger.Warn(text, "node", n.cfg.Name, "error", err)
+	}
 }
 
 func (n *Node) note(id eventlog.ID, severity eventlog.Severity, text string) {

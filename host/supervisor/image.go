@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -92,7 +93,7 @@ func (s *Images) open(path string) (_ *os.File, digest string, retErr error) {
 		return nil, "", spoolerr.New(spoolerr.Invalid, 0, "module path %s is not absolute; give the full path", spool.Quote(path))
 	}
 	// Without O_NONBLOCK a named pipe would hold the host until somebody writes into it.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(whereNow(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, "", openError(path, err)
 	}
@@ -118,6 +119,17 @@ func (s *Images) open(path string) (_ *os.File, digest string, retErr error) {
 	digest = hex.EncodeToString(sum.Sum(nil))
 	s.remember(path, info, digest)
 	return f, digest, nil
+}
+
+// whereNow is where the executable at path is opened. The host's own file, which its built-in
+// modules are, may have been replaced by another version: they stay those of the version
+// that runs until it is started anew.
+func whereNow(path string) string {
+	const running = "/proc/self/exe"
+	if self, err := os.Executable(); runtime.GOOS == "linux" && err == nil && path == self {
+		return running
+	}
+	return path
 }
 
 func (s *Images) remembered(path string, info fs.FileInfo) (string, bool) {

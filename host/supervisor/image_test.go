@@ -3,7 +3,10 @@
 package supervisor
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -115,5 +118,34 @@ func TestImagesRememberAcrossStarts(t *testing.T) {
 		if got != changed {
 			t.Errorf("with %q for a book: %s", damage, got)
 		}
+	}
+}
+
+// TestImagesOfAReplacedHost: a new version of the host's own file is not taken for the one
+// that runs, whose modules go on until it is started anew.
+func TestImagesOfAReplacedHost(t *testing.T) {
+	self, err := os.Executable()
+	check(t, err)
+	data, err := os.ReadFile(self)
+	check(t, err)
+	path := filepath.Join(t.TempDir(), "host")
+	check(t, os.WriteFile(path, data, 0o700))
+	host := exec.Command(path)
+	host.Env = append(os.Environ(), envMode+"=replaced")
+	if out, err := host.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// replaceSelf is the host of that test.
+func replaceSelf() {
+	self, err := os.Executable()
+	s := NewImages()
+	digest, digestErr := s.Digest(self)
+	err = errors.Join(err, digestErr, os.WriteFile(self+".new", []byte("another version"), 0o700), os.Rename(self+".new", self))
+	_, openErr := s.Open(self, digest)
+	if err = errors.Join(err, openErr); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }

@@ -41,6 +41,8 @@ import (
 // runMode is what this binary does when it was launched again.
 func runMode(mode string) {
 	switch mode {
+	case "replaced":
+		replaceSelf()
 	case "monitor":
 		serveMonitor()
 	case "noisy": // writes what a hostile module writes, and then works

@@ -60,7 +60,7 @@ func AnswerMarker(dir, name, text string) error {
 	}
 	path := filepath.Join(dir, name)
 	if data, err := os.ReadFile(path); err != nil || string(data) != text {
-		return spoolerr.New(spoolerr.Precondition, 0, "the node's shared directory is not this node's %s: a file written there is not seen here; mount the same file system on both", dir)
+		return spoolerr.New(spoolerr.Precondition, 0, "what the new node writes to its shared directory is not seen in %s here; mount the same file system on both", dir)
 	}
 	return writeSynced(path+".seen", text)
 }
@@ -108,5 +108,5 @@ func unkept(dir string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return unwritable(dir, err)
 	}
-	return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s does not keep what is written (fsync); use a file system that does", dir)
+	return spoolerr.As(err, spoolerr.Unavailable, "shared directory %s does not keep what is written (fsync); check its disk, or use a file system that does", dir)
 }

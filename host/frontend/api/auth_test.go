@@ -122,7 +122,7 @@ func TestExplain(t *testing.T) {
 	b.pause("p")
 	b.submit(ann, "p", "x")
 	b.says(ann, "job", "1", "Job 1 (", "is queued", "is paused", `spoolhost printer resume "p"`, "accepted from")
-	b.says(ann, "printer", "P", `Printer "p"`, "is paused", "1 jobs are not finished", "spoolhost printer resume")
+	b.says(ann, "printer", "P", `Printer "p"`, "is paused", "unfinished jobs: 1", "spoolhost printer resume")
 	b.says(ann, "port", "port of p", `monitor "Test Monitor"`, "is idle")
 	b.says(ann, "monitor", "test monitor", "is running", "restarted 0 times", "is running as process")
 	b.must(b.actions(1)["hold"](b.jobs(ann)))

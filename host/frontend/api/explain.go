@@ -210,7 +210,7 @@ func (s *hostServer) explainPrinter(sp *spooler.Spooler, name string) (*apiv1.Ex
 	if err != nil {
 		return nil, err
 	}
-	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Printer %s (ports %s) is %s%s; %d jobs are not finished.",
+	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("Printer %s (ports %s) is %s%s; unfinished jobs: %d.",
 		spool.Quote(p.Name), strings.Join(p.Ports, ", "), p.State, bracket(p.Reason), p.Jobs)}
 	if p.Paused {
 		resp.Advice = append(resp.Advice, fmt.Sprintf("Let it go on with: spoolhost printer resume %s.", spool.Quote(p.Name)))

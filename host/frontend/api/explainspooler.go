@@ -17,9 +17,11 @@ func (s *hostServer) explainSpooler(sp *spooler.Spooler) *apiv1.ExplainResponse 
 	const most = 20
 	st := sp.Standing()
 	state, problems, printers, missing := st.State, st.Problems, st.Printers, st.Missing
-	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("spooler %s is %s with %d printers, %d of them missing.", spool.Quote(sp.Name()), state, printers, missing)}
-	if missing > 0 {
-		resp.Summary += " Jobs for those are accepted and kept; it is tried again until they are back."
+	resp := &apiv1.ExplainResponse{Summary: fmt.Sprintf("spooler %s is %s with %s", spool.Quote(sp.Name()), state, counted(printers, "printer"))}
+	if missing == 0 {
+		resp.Summary += "."
+	} else {
+		resp.Summary += fmt.Sprintf(", %d of them missing. Jobs for those are accepted and kept; it is tried again until they are back.", missing)
 	}
 	if n := len(problems); n > most {
 		problems = append(problems[:most], fmt.Sprintf("and %d more; see spoolhost printer list --spooler %s", n-most, sp.Name()))
@@ -30,6 +32,13 @@ func (s *hostServer) explainSpooler(sp *spooler.Spooler) *apiv1.ExplainResponse 
 	}
 	resp.Advice = append(resp.Advice, s.storageAdvice(sp)...)
 	return resp
+}
+
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // storageAdvice says which nodes take no jobs for a spooler of the cluster, and why.

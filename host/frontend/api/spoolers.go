@@ -42,7 +42,22 @@ func (s *spoolersServer) CreateSpooler(ctx context.Context, r *apiv1.CreateSpool
 		return nil, err
 	}
 	view, _ := n.View()
-	return &apiv1.CreateSpoolerResponse{ClusterSpooler: showSpooler(view, spool.Fold(r.GetName()))}, nil
+	return &apiv1.CreateSpoolerResponse{ClusterSpooler: showSpooler(view, spool.Fold(r.GetName())), Notices: s.strangers(view, r.GetPreferredOwners())}, nil
+}
+
+// strangers tells of preferred owners that are no nodes of the cluster: they may join later,
+// but often their names are mistyped.
+func (s *spoolersServer) strangers(v cluster.View, preferred []string) (notices []string) {
+	for _, name := range preferred {
+		_, there := v.Members[spool.Fold(name)]
+		if e := s.cfg.Engine; e != nil && !there {
+			_, there = e.Nodes()[spool.Fold(name)]
+		}
+		if !there {
+			notices = append(notices, "preferred owner "+spool.Quote(name)+" is no node of the cluster now; see spoolhost node list")
+		}
+	}
+	return notices
 }
 
 // current gives the cluster as the node knows it, which it soon does after its start.

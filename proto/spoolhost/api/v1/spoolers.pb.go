@@ -388,8 +388,10 @@ func (x *CreateSpoolerRequest) GetPreferredOwners() []string {
 type CreateSpoolerResponse struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	ClusterSpooler *ClusterSpooler        `protobuf:"bytes,1,opt,name=cluster_spooler,json=clusterSpooler,proto3" json:"cluster_spooler,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the operator should know, such as a preferred owner that the cluster does not have.
+	Notices       []string `protobuf:"bytes,2,rep,name=notices,proto3" json:"notices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateSpoolerResponse) Reset() {
@@ -425,6 +427,13 @@ func (*CreateSpoolerResponse) Descriptor() ([]byte, []int) {
 func (x *CreateSpoolerResponse) GetClusterSpooler() *ClusterSpooler {
 	if x != nil {
 		return x.ClusterSpooler
+	}
+	return nil
+}
+
+func (x *CreateSpoolerResponse) GetNotices() []string {
+	if x != nil {
+		return x.Notices
 	}
 	return nil
 }
@@ -1174,9 +1183,10 @@ const file_spoolhost_api_v1_spoolers_proto_rawDesc = "" +
 	"\x04text\x18\x04 \x01(\tR\x04text\"U\n" +
 	"\x14CreateSpoolerRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
-	"\x10preferred_owners\x18\x02 \x03(\tR\x0fpreferredOwners\"b\n" +
+	"\x10preferred_owners\x18\x02 \x03(\tR\x0fpreferredOwners\"|\n" +
 	"\x15CreateSpoolerResponse\x12I\n" +
-	"\x0fcluster_spooler\x18\x01 \x01(\v2 .spoolhost.api.v1.ClusterSpoolerR\x0eclusterSpooler\"\x15\n" +
+	"\x0fcluster_spooler\x18\x01 \x01(\v2 .spoolhost.api.v1.ClusterSpoolerR\x0eclusterSpooler\x12\x18\n" +
+	"\anotices\x18\x02 \x03(\tR\anotices\"\x15\n" +
 	"\x13ListSpoolersRequest\"c\n" +
 	"\x14ListSpoolersResponse\x12K\n" +
 	"\x10cluster_spoolers\x18\x01 \x03(\v2 .spoolhost.api.v1.ClusterSpoolerR\x0fclusterSpoolers\"'\n" +

@@ -106,18 +106,10 @@ func (h *hostile) Dialogue(stream hostileStream) error {
 // TestHostileUI: a UI module that does wrong costs its dialogue, with a message that names
 // it, and nothing else.
 func TestHostileUI(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	dir := shortDir(t)
-	config := filepath.Join(dir, "host.hcl")
-	if err := os.WriteFile(config, []byte(`call_timeout = "15s"`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := startServe(ctx, t, dir, "--config", config)
+	host := startServe(ctx, t, shortDir(t))
 	t.Cleanup(host.kill)
 	s := shell{t, host.addr}
 	for _, c := range []struct {
@@ -125,7 +117,6 @@ func TestHostileUI(t *testing.T) {
 		code       int
 	}{
 		{"crash", "ended unexpectedly", exitUnavailable},
-		{"hang", "did not go on within 15s", exitTimeout},
 		{"crash after adding", "ended unexpectedly", exitUnavailable},
 		{"flood of notices", "more than 1000 notices", exitFailure},
 		{"flood of pages", "more than 200 pages", exitFailure},
@@ -137,32 +128,58 @@ func TestHostileUI(t *testing.T) {
 		{"escapes", "f: this is required", exitUsage},
 		{"forged token", "not that of this dialogue", exitFailure},
 	} {
-		name := strings.ReplaceAll(c.fault, " ", "-")
-		s.ok("module", "add", name, "--kind", "monitorui", "--module", self, "--", hostileArgument, c.fault)
-		s.ok("monitor", "add", c.fault, "--module", self, "--", mockmonitor.Argument, name)
-		code, out, errOut := s.run("port", "add", "--monitor", c.fault, "--no-ui")
-		if code != c.code || !strings.Contains(errOut, c.say) || strings.ContainsAny(out+errOut, "\x1b\x07\u202e") {
-			t.Errorf("%s: exit %d, %q", c.fault, code, errOut)
-		}
-		if c.code != exitUsage && c.fault != "forged token" && !strings.Contains(errOut, `"`+name+`"`) {
-			t.Errorf("%s: the message does not name the module: %q", c.fault, errOut)
-		}
-		s.ok("monitor", "remove", c.fault)
+		s.hostileUI(c.fault, c.say, c.code)
 	}
+	s.othersGoOn()
+}
+
+// TestHangingUI: so does one that does nothing any more.
+func TestHangingUI(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	dir := shortDir(t)
+	config := filepath.Join(dir, "host.hcl")
+	if err := os.WriteFile(config, []byte(`call_timeout = "15s"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host := startServe(ctx, t, dir, "--config", config)
+	t.Cleanup(host.kill)
+	s := shell{t, host.addr}
+	s.hostileUI("hang", "did not go on within 15s", exitTimeout)
+	s.othersGoOn()
+}
+
+// hostileUI has a UI module do one thing wrong.
+func (s shell) hostileUI(fault, say string, want int) {
+	s.t.Helper()
+	name, file := strings.ReplaceAll(fault, " ", "-"), moduleFile(s.t)
+	s.ok("module", "add", name, "--kind", "monitorui", "--module", file, "--", hostileArgument, fault)
+	s.ok("monitor", "add", fault, "--module", file, "--", mockmonitor.Argument, name)
+	code, out, errOut := s.run("port", "add", "--monitor", fault, "--no-ui")
+	if code != want || !strings.Contains(errOut, say) || strings.ContainsAny(out+errOut, "\x1b\x07\u202e") {
+		s.t.Errorf("%s: exit %d, %q", fault, code, errOut)
+	}
+	if want != exitUsage && fault != "forged token" && !strings.Contains(errOut, `"`+name+`"`) {
+		s.t.Errorf("%s: the message does not name the module: %q", fault, errOut)
+	}
+	s.ok("monitor", "remove", fault)
+}
+
+// othersGoOn: nothing was left behind, and a port of another monitor is added.
+func (s shell) othersGoOn() {
+	s.t.Helper()
 	if out := s.ok("port", "list"); out != "no ports\n" {
-		t.Errorf("left behind: %s", out)
+		s.t.Errorf("left behind: %s", out)
 	}
-	s.ok("port", "add", "--monitor", demoMonitor, "--set", "host=127.0.0.1", "--set", "test=false") // others go on
+	s.ok("port", "add", "--monitor", demoMonitor, "--set", "host=127.0.0.1", "--set", "test=false")
 }
 
 // TestUIIsNeverAPath: a monitor cannot choose what the host runs.
 func TestUIIsNeverAPath(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := moduleFile(t)
 	host := startServe(ctx, t, shortDir(t))
 	t.Cleanup(host.kill)
 	s := shell{t, host.addr}

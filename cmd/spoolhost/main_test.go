@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 )
 
 // TestMain makes the test binary the program itself when it is started with a command of
@@ -16,5 +16,16 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	unraced.Main(m)
+}
+
+// moduleFile is the file of this program for tests that have it be a module. As a host and
+// as a client it is the one with the race detector; see startServe.
+func moduleFile(t *testing.T) string {
+	t.Helper()
+	path, err := unraced.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

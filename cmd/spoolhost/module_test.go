@@ -24,10 +24,8 @@ func commandLine(t *testing.T, args ...string) (code int, out, errOut string) {
 
 // TestVerifyUI checks a first-party user interface with its monitor, each a process.
 func TestVerifyUI(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	self := moduleFile(t)
 	ui := []string{"module", "verify", self, "--monitor", self, "--monitor-arg", "module", "--monitor-arg", "serve", "--monitor-arg", "tcpmon"}
 	code, out, errOut := commandLine(t, append(ui, "--set", "host=127.0.0.1", "--", "module", "serve", "tcpmonui")...)
 	if code != exitOK || !strings.HasSuffix(out, " passed, 0 failed, 0 not checked\n") {
@@ -41,10 +39,7 @@ func TestVerifyUI(t *testing.T) {
 
 // TestVerify checks a first-party monitor, and what is none.
 func TestVerify(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := moduleFile(t)
 	tcpmon := []string{
 		"module", "verify", self, "--set", "host={{sink.host}}", "--set", "port={{sink.port}}",
 		"--only", "start.handshake", "--only", "document.data",
@@ -97,6 +92,7 @@ func TestVerifyMistakes(t *testing.T) {
 // TestNewModule writes a module as a vendor would, builds it, has its own test run the
 // kit, and verifies the executable.
 func TestNewModule(t *testing.T) {
+	t.Parallel()
 	dir := writtenModule(t, "--name", "Acme Port")
 	goIn(t, dir, "build", "-o", "acmeui", "./ui")
 	if out := goIn(t, dir, "list", "-f", "{{.Name}}", "./..."); out != "main\nmain\n" {
@@ -107,17 +103,18 @@ func TestNewModule(t *testing.T) {
 
 // TestNewModuleKinds does so with the other kinds.
 func TestNewModuleKinds(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	self := moduleFile(t)
 	for kind, args := range map[string][]string{
 		wire.KindPointPrint: nil, wire.KindDriver: nil,
 		wire.KindMonitorUI: {
 			"--monitor", self, "--monitor-arg", mockmonitor.Argument, "--monitor-arg", "acme", "--set", "name=P1", "--set", "to=127.0.0.1:9100",
 		},
 	} {
-		t.Run(kind, func(t *testing.T) { verified(t, writtenModule(t, "--kind", kind), args...) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			verified(t, writtenModule(t, "--kind", kind), args...)
+		})
 	}
 }
 

@@ -98,7 +98,7 @@ func (p *port) Write(_ context.Context, b []byte) (int, error) {
 	if p.conn == nil {
 		return 0, p.noDocument()
 	}
-	_ = p.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = p.conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
 	n, err := p.conn.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, spoolerr.New(spoolerr.NotReady, 0, "port %s: the printer takes no data just now; check its paper", spool.Quote(p.name))

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait: a test that needs it has failed.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // node is a host with the test monitor, which can be stopped and started again.
 type node struct {

@@ -63,6 +63,8 @@ type clusterSpoolers struct {
 	// storage watches the shared directory; nil does not.
 	storage *storageWatch
 
+	work sync.WaitGroup // what was got ready in vain is given back
+
 	mu    sync.Mutex
 	api   *api.Server // once it serves
 	owned map[*ownedSpooler]bool
@@ -80,7 +82,7 @@ func (h *Host) openCluster() error {
 	var err error
 	c.node, err = cluster.New(cluster.Config{
 		Name: by.Node, Address: by.Address, Version: h.cfg.Version, Store: by.Store, Leases: by.Leases, TTL: by.TTL,
-		Open: c.open, Wipe: c.wipe, Monitors: c.monitors, Events: h.events, Logger: h.cfg.Logger, Now: h.cfg.Now,
+		Open: c.open, Prepare: c.prepare, Wipe: c.wipe, Monitors: c.monitors, Events: h.events, Logger: h.cfg.Logger, Now: h.cfg.Now,
 		Guard: h.cfg.ClusterGuard, Unfetched: func() map[string]string { return c.keeper.Unfetched() }, Storage: c.storage.problem,
 	})
 	c.keeper = h.newKeeper(c.node)
@@ -99,6 +101,7 @@ func (h *Host) runCluster(ctx context.Context) error {
 	helpers.Go(func() { h.cluster.keeper.Run(fetching) })
 	helpers.Go(func() { h.cluster.storage.run(fetching) })
 	err := h.cluster.node.Run(ctx)
+	h.cluster.work.Wait()
 	stop()
 	helpers.Wait()
 	return err
@@ -169,39 +172,6 @@ func (c *clusterSpoolers) config(name string, s store.Store, queue *job.Queue, d
 	}
 }
 
-// open makes the instance of a spooler that this node owns.
-func (c *clusterSpoolers) open(ctx context.Context, o cluster.Ownership) (_ cluster.Instance, retErr error) {
-	docs, err := c.openDocuments(o.Spooler.Name)
-	if err != nil {
-		return nil, err
-	}
-	i := &ownedSpooler{by: c, docs: docs}
-	defer func() {
-		if retErr != nil {
-			_ = i.Close()
-		}
-	}()
-	var damaged []job.Problem
-	if i.queue, damaged, err = job.OpenOwner(ctx, o.Store, o.Spooler.Name, o.Epoch, c.host.cfg.Now); err != nil {
-		return nil, err
-	}
-	for _, p := range damaged {
-		c.host.corrupt(p.Key, p.Err)
-	}
-	if i.share, err = share.Open(filepath.Join(c.directory(o.Spooler.Name), "print$"), share.Prefix(o.Spooler.Name), o.Store, c.host.cfg.Now); err != nil {
-		return nil, err
-	}
-	cfg := c.config(o.Spooler.Name, o.Store, i.queue, docs)
-	cfg.NewLoader, cfg.Share = c.host.newLoader, i.share
-	if i.Spooler, err = spooler.New(ctx, cfg); err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.owned[i] = true
-	return i, nil
-}
-
 // wipe removes what a deleted spooler has.
 func (c *clusterSpoolers) wipe(ctx context.Context, o cluster.Ownership) error {
 	name := o.Spooler.Name
@@ -260,17 +230,6 @@ func (c *clusterSpoolers) Close() error {
 	return errors.Join(errs...)
 }
 
-// ownedSpooler is a cluster spooler that is open here.
-type ownedSpooler struct {
-	*spooler.Spooler
-	by    *clusterSpoolers
-	queue *job.Queue
-	docs  *document.Store
-	share *share.Share
-}
-
-var _ cluster.Instance = (*ownedSpooler)(nil)
-
 // Run implements cluster.Instance.
 func (o *ownedSpooler) Run(ctx context.Context) error {
 	helping, stop := context.WithCancel(ctx)
@@ -326,17 +285,4 @@ func (o *ownedSpooler) Report() cluster.Report {
 		r.Jobs += n
 	}
 	return r
-}
-
-// Close implements cluster.Instance.
-func (o *ownedSpooler) Close() error {
-	o.disown()
-	if o.queue != nil {
-		o.queue.Close()
-	}
-	var err error
-	if o.share != nil {
-		err = o.share.Close()
-	}
-	return errors.Join(err, o.docs.Close())
 }

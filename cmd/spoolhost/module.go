@@ -116,7 +116,7 @@ func newModuleServeCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			for _, p := range firstParties() {
 				if p.module == args[0] {
-					monitor.Serve(p.initialize(flags), monitor.Name(p.module), monitor.Version(p.version))
+					monitor.Serve(p.initialize(flags), monitor.Name(p.module), monitor.Version(p.version), monitor.StandsBy())
 				}
 			}
 			serveNamed(args[0])

@@ -14,6 +14,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/registry"
 	"github.com/spoolhost/spoolhost/host/supervisor"
 	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
+	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr/spoolgrpc"
@@ -93,7 +94,10 @@ func (i *Instance) awaitEnd() {
 type For struct {
 	Spooler string
 	// Local is true for the node spooler.
-	Local     bool
+	Local bool
+	// Owned, if not nil, is closed when this host owns the spooler. A monitor that does not
+	// stand by is not initialised before.
+	Owned     <-chan struct{}
 	Root      *registry.Root
 	Callbacks wire.Callbacks
 	// Log receives the module's output, Complain what was put right of its replies. The
@@ -129,6 +133,9 @@ func (c *Catalog) Bind(ctx context.Context, m Monitor, who For) (_ *Instance, re
 func (c *Catalog) initialize(ctx context.Context, i *Instance, m Monitor, who For) (bound *monitorwire.Monitor, err error) {
 	if i.group.unconverted && !who.Local {
 		return nil, unconvertedRefused(m, who.Spooler)
+	}
+	if err := i.group.await(ctx, who.Owned); err != nil {
+		return nil, err
 	}
 	root, err := who.Root.Open(ctx)
 	if err != nil {
@@ -239,6 +246,9 @@ func (c *Catalog) callTimeout(m Monitor) time.Duration {
 
 // unconverted says that a monitor serves v1 only.
 func (d Description) unconverted() bool { return !slices.Contains(d.Services, wire.ServiceMonitorV2) }
+
+// standsBy says that a monitor may be initialised before its host owns the spooler.
+func (d Description) standsBy() bool { return slices.Contains(d.Capabilities, monitor.CapStandBy) }
 
 // checkMonitor refuses a module that is no port monitor, and names what is missing.
 func checkMonitor(d Description, m Monitor) error {

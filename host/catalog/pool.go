@@ -22,6 +22,7 @@ type group struct {
 	err       error
 	// unconverted: the module has no InitializePrintMonitor2.
 	unconverted bool
+	standsBy    bool
 	count       int // guarded by the pool's mutex
 }
 
@@ -66,7 +67,7 @@ func (p *pool) fill(ctx context.Context, g *group, log func(supervisor.Line)) er
 	defer close(g.ready)
 	var said Description
 	g.process, said, g.err = p.launch(ctx, g.monitor, g.instances.register, log)
-	g.unconverted = said.unconverted()
+	g.unconverted, g.standsBy = said.unconverted(), said.standsBy()
 	return g.err
 }
 
@@ -84,6 +85,19 @@ func (p *pool) join(ctx context.Context, g *group) (*group, error) {
 			<-g.process.Released()
 		}
 		return nil, ctx.Err()
+	}
+}
+
+// await waits until the monitor may be initialised.
+func (g *group) await(ctx context.Context, owned <-chan struct{}) error {
+	if owned == nil || g.standsBy {
+		return nil
+	}
+	select {
+	case <-owned:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -89,11 +89,13 @@ func (n *Node) noteTaken(l *local, before Owner) {
 func (n *Node) open(l *local) {
 	l.ending = nil
 	v, _ := n.View()
-	own := l.own
+	own, ready := l.own, l.ahead
+	l.ahead = nil
 	s := v.Spoolers[l.name]
 	n.background(func() func() {
 		began := n.cfg.Clock()
-		instance, err := n.cfg.Open(n.loop, Ownership{Spooler: s, Epoch: own.Epoch, Store: n.guarded(l.name, own)})
+		o := Ownership{Spooler: s, Epoch: own.Epoch, Store: n.guarded(l.name, own), Ahead: ready.wait()}
+		instance, err := n.cfg.Open(n.loop, o)
 		took := n.cfg.Clock() - began
 		return func() { n.opened(l, own, instance, err, took) }
 	})

@@ -35,6 +35,7 @@ func (n *Node) consider() {
 		n.take(v, l, ranking[name])
 		n.say(l)
 		if _, exists := v.Spoolers[name]; !exists && l.owner.phase == away {
+			n.giveUp(l)
 			n.mu.Lock()
 			delete(n.local, name)
 			n.mu.Unlock()

@@ -47,6 +47,45 @@ type world struct {
 	// open are the instances that print just now, by spooler: never two.
 	open  map[string]string
 	nodes []*testNode // all that have joined
+	// ahead is what was got ready; each is used or discarded, once.
+	ahead []*fakeAhead
+}
+
+// fakeAhead is a spooler that a node has got ready.
+type fakeAhead struct {
+	w               *world
+	entry           string
+	used, discarded int
+}
+
+func (n *testNode) prepare(_ context.Context, s Spooler) (Ahead, error) {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	a := &fakeAhead{w: n.w, entry: n.cfg.Name + " " + s.Name}
+	n.w.ahead = append(n.w.ahead, a)
+	return a, nil
+}
+
+func (a *fakeAhead) Discard() {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	a.discarded++
+}
+
+func (a *fakeAhead) use() {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	a.used++
+}
+
+// gotReady counts what was got ready, and how much of that was used and discarded.
+func (w *world) gotReady() (made, used, discarded int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.ahead {
+		made, used, discarded = made+1, used+a.used, discarded+a.discarded
+	}
+	return made, used, discarded
 }
 
 type testLease struct {
@@ -61,8 +100,16 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	return &world{T: t, store: db, leases: map[int64]*testLease{}, open: map[string]string{}}
+	w := &world{T: t, store: db, leases: map[int64]*testLease{}, open: map[string]string{}}
+	t.Cleanup(func() { // after the nodes have ended
+		_ = db.Close()
+		for _, a := range w.ahead {
+			if a.used+a.discarded != 1 {
+				t.Errorf("%s was got ready, used %d times and discarded %d times", a.entry, a.used, a.discarded)
+			}
+		}
+	})
+	return w
 }
 
 // leasesOf is the lease service as one node reaches it, unless it is cut off.
@@ -190,7 +237,7 @@ func (w *world) join(name string) *testNode {
 	}
 	n := &testNode{w: w, monitors: map[string]string{"Acme": "sha256:aaaa"}}
 	n.Node, err = New(Config{
-		Name: name, Address: name + ":1", Store: w.store, Leases: leasesOf{w, n.isOff}, TTL: testTTL, Open: n.open,
+		Name: name, Address: name + ":1", Store: w.store, Leases: leasesOf{w, n.isOff}, TTL: testTTL, Open: n.open, Prepare: n.prepare,
 		Wipe: func(ctx context.Context, o Ownership) error {
 			return o.DeleteBelow(ctx, "data/"+spool.Fold(o.Spooler.Name)+"/")
 		},
@@ -242,6 +289,9 @@ type fakeInstance struct {
 }
 
 func (n *testNode) open(ctx context.Context, o Ownership) (Instance, error) {
+	if a, ok := o.Ahead.(*fakeAhead); ok {
+		a.use()
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.failing != nil {

@@ -44,6 +44,14 @@ type Ownership struct {
 	Epoch   uint64
 	// Store lets the owner write, and nobody once it is not the owner.
 	Store store.Store
+	// Ahead is what Prepare has made, nil for nothing. It is Open's, also if that fails.
+	Ahead Ahead
+}
+
+// Ahead is a spooler that this node has got ready before it owned it.
+type Ahead interface {
+	// Discard gives it up: the node does not own the spooler.
+	Discard()
 }
 
 // Config is what a node needs.
@@ -55,6 +63,9 @@ type Config struct {
 	TTL time.Duration
 	// Open makes an instance, which does not run yet.
 	Open func(ctx context.Context, o Ownership) (Instance, error)
+	// Prepare does what can be done for a spooler that this node is likely to own soon. It
+	// writes nothing and sends nothing. Nil: everything waits for Open.
+	Prepare func(ctx context.Context, s Spooler) (Ahead, error)
 	// Wipe removes all that a deleted spooler has outside "cluster/".
 	Wipe func(ctx context.Context, o Ownership) error
 	// Monitors are the digests of the node's monitors by name, or "builtin".
@@ -107,6 +118,10 @@ type local struct {
 	told   Report        // what was last said of it
 	saying bool          // somebody is about to
 	again  bool          // and then has to look again
+	// ahead is what is being got ready here; nil for nothing. After one that was in vain the
+	// next does not begin before a while.
+	ahead     *ahead
+	aheadFrom time.Duration
 
 	instance Instance // guarded by the node's mutex
 	cancel   context.CancelFunc
@@ -141,6 +156,9 @@ func (n *Node) Run(ctx context.Context) error {
 	watch, beats := n.cfg.Store.Watch(prefix), n.cfg.Store.Watch(beatPrefix)
 	var helpers sync.WaitGroup
 	defer func() {
+		for _, l := range n.local {
+			n.giveUp(l)
+		}
 		end()
 		watch.Close()
 		beats.Close()
@@ -165,6 +183,7 @@ func (n *Node) Run(ctx context.Context) error {
 			n.consider()
 		case <-silence.C: // what follows from a death need not wait for the next look
 			n.bury()
+			n.foresee()
 		case <-stopping:
 			stopping = nil
 			n.startLeaving()
@@ -218,6 +237,7 @@ func (n *Node) look(v View) {
 	n.seen = make(chan struct{})
 	n.mu.Unlock()
 	n.consider()
+	n.foresee()
 }
 
 // View gives the cluster as this node knows it, and a channel that is closed when that

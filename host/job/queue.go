@@ -43,8 +43,13 @@ type Problem struct {
 // left alone.
 func Open(ctx context.Context, s store.Store, spooler string, now func() time.Time) (*Queue, []Problem, error) {
 	q := emptyQueue(s, spooler, now)
-	var problems []Problem
-	err := s.View(ctx, func(tx store.Tx) error {
+	problems, err := q.load(ctx)
+	return q, problems, err
+}
+
+// load publishes the unfinished jobs.
+func (q *Queue) load(ctx context.Context) (problems []Problem, err error) {
+	err = q.store.View(ctx, func(tx store.Tx) error {
 		for item, err := range tx.Scan(q.keys.actives(), "") {
 			if err == nil {
 				var j *Job
@@ -59,7 +64,7 @@ func Open(ctx context.Context, s store.Store, spooler string, now func() time.Ti
 		}
 		return nil
 	})
-	return q, problems, err
+	return problems, err
 }
 
 func emptyQueue(s store.Store, spooler string, now func() time.Time) *Queue {

@@ -11,22 +11,21 @@ import (
 )
 
 // In a cluster one queue has several writers. Every node takes new jobs and documents of
-// incoming ones, through Intake; all else is the owner's, whose queue is made by OpenOwner.
+// incoming ones, through Intake; all else is the owner's, whose queue is made by NewOwner.
 // What others took the owner finds by Follow. Ids are given out in the transaction that
 // records the job, so that they are in the order of acceptance on all nodes, and no id is
 // used twice whoever dies when.
 
-// OpenOwner is Open for the owner of a cluster spooler: attempts carry its epoch, and
-// Follow brings what other nodes accept. Close must be called.
-func OpenOwner(ctx context.Context, s store.Store, spooler string, epoch uint64, now func() time.Time) (*Queue, []Problem, error) {
-	follow := s.Watch(newKeys(spooler).actives()) // before the first look, so that nothing is missed
-	q, problems, err := Open(ctx, s, spooler, now)
-	if err != nil {
-		follow.Close()
-		return nil, problems, err
-	}
-	q.epoch, q.follow = epoch, follow
-	return q, problems, nil
+// NewOwner makes the queue that the owner of a cluster spooler will have: empty until Own.
+func NewOwner(s store.Store, spooler string, now func() time.Time) *Queue {
+	return emptyQueue(s, spooler, now)
+}
+
+// Own reads the unfinished jobs, as Open does, for a node that owns the spooler from now on:
+// attempts carry its epoch, and Follow brings what other nodes accept. Close must be called.
+func (q *Queue) Own(ctx context.Context, epoch uint64) ([]Problem, error) {
+	q.epoch, q.follow = epoch, q.store.Watch(q.keys.actives()) // before the first look, so that nothing is missed
+	return q.load(ctx)
 }
 
 // Close ends Follow. It may be called again.

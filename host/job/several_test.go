@@ -13,7 +13,8 @@ import (
 // owner opens the bench's queue as a cluster spooler's owner does, and follows.
 func (b *queueBench) owner(epoch uint64, came func(string)) *Queue {
 	b.Helper()
-	q, _, err := OpenOwner(b.Context(), b.bolt, "Cluster", epoch, b.clock.now)
+	q := NewOwner(b.bolt, "Cluster", b.clock.now)
+	_, err := q.Own(b.Context(), epoch)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,50 +64,64 @@ func (u *unconverted) EndDoc(ctx context.Context, _ spool.JobStatus) error {
 // cluster runs a cluster spooler beside the node's, on the same monitors.
 func (n *node) cluster(name string) (s *spooler.Spooler, stop func()) {
 	n.Helper()
+	cfg, giveBack := n.clusterConfig(name)
+	s, err := spooler.Load(n.Context(), cfg)
+	n.ok(err)
+	return s, n.own(s, giveBack)
+}
+
+// clusterConfig opens what a cluster spooler has, which a second call for it finds again.
+func (n *node) clusterConfig(name string) (cfg spooler.Config, giveBack func()) {
+	n.Helper()
 	dir := filepath.Join(n.dir, name)
-	n.ok(os.Mkdir(dir, 0o700))
+	n.ok(os.MkdirAll(dir, 0o700))
 	db, err := store.OpenBolt(filepath.Join(dir, "db"), store.Options{})
 	n.ok(err)
 	docs, err := document.Open(filepath.Join(dir, "documents"), document.Options{})
 	n.ok(err)
 	events, err := eventlog.Open(filepath.Join(dir, "events"), eventlog.Options{})
 	n.ok(err)
-	queue, _, err := job.Open(n.Context(), db, name, time.Now)
-	n.ok(err)
-	cfg := n.config()
-	s, err = spooler.New(n.Context(), spooler.Config{
-		Name: name, Catalog: n.host.Catalog(), Registry: registry.New(db, registry.Options{}), Queue: queue, Documents: docs,
-		Events: events, Logger: hclog.NewNullLogger(), Limits: cfg.Limits, Retention: cfg.Retention, Now: time.Now,
-	})
-	n.ok(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	logged, done := make(chan struct{}), make(chan struct{})
+	logged := make(chan struct{})
 	life, end := context.WithCancel(context.Background())
 	go func() {
 		defer close(logged)
 		_ = events.Run(life)
 	}()
-	go func() {
-		defer close(done)
-		_ = s.Run(ctx)
-	}()
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		<-done
+	limits := n.config()
+	cfg = spooler.Config{
+		Name: name, Catalog: n.host.Catalog(), Registry: registry.New(db, registry.Options{}), Queue: job.NewOwner(db, name, time.Now), Documents: docs,
+		Events: events, Logger: hclog.NewNullLogger(), Limits: limits.Limits, Retention: limits.Retention, Now: time.Now,
+	}
+	return cfg, func() {
 		end()
 		<-logged
+		cfg.Queue.Close()
 		for _, err := range []error{events.Close(), docs.Close(), db.Close()} {
 			n.ok(err)
 		}
 	}
+}
+
+// own takes a cluster spooler over and runs it until stop.
+func (n *node) own(s *spooler.Spooler, giveBack func()) (stop func()) {
+	n.Helper()
+	_, err := s.Queue().Own(n.Context(), 1)
+	n.ok(err)
+	n.ok(s.Settle(n.Context()))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Run(ctx)
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		<-done
+		giveBack()
+	})
 	n.Cleanup(stop)
 	s.WaitStarted(n.Context())
-	return s, stop
+	return stop
 }
 
 // TestUnconvertedMonitor: the node's spooler prints with it; a cluster's goes online

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
 	serveUnconverted()
 	serveNamed()
+	serveEarly()
 	unraced.Main(m)
 }
 

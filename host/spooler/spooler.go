@@ -111,7 +111,9 @@ type Spooler struct {
 	// Of a cluster spooler, see owned.go.
 	suspended, killed bool
 	intake            bool
-	configured        []string // monitors that have settings here
+	configured        []string      // monitors that have settings here
+	early             []*unit       // see ahead.go; those that Run has not taken
+	owned             chan struct{} // closed by Settle
 
 	launched   chan struct{} // closed when Run has begun to start every monitor
 	risen      chan struct{} // closed when no dormant monitor is to be woken for a printer's port
@@ -123,9 +125,21 @@ type Spooler struct {
 // errShutdown stops documents that did not finish within the resource time-out.
 var errShutdown = errors.New("its monitor was stopped before the document was finished")
 
-// New loads the spooler's printers and settles the attempts that an earlier life left
-// open. It starts nothing.
+// New is Load and Settle.
 func New(ctx context.Context, cfg Config) (*Spooler, error) {
+	s, err := Load(ctx, cfg)
+	if err == nil {
+		err = s.Settle(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Load reads the spooler's printers. It starts nothing and writes nothing: a node may do so
+// before it owns the spooler.
+func Load(ctx context.Context, cfg Config) (*Spooler, error) {
 	s := newSpooler(cfg)
 	if !cfg.Local {
 		if err := s.loadConfigured(ctx); err != nil {
@@ -136,9 +150,6 @@ func New(ctx context.Context, cfg Config) (*Spooler, error) {
 		return nil, err
 	}
 	if err := s.loadPortLimits(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.settle(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -155,7 +166,7 @@ func newSpooler(cfg Config) *Spooler {
 		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
 		receptions: make(map[string]*reception),
 		toldSoon:   make(map[string]bool), copyTrouble: make(map[string]string),
-		launched: make(chan struct{}), risen: make(chan struct{}), ending: make(chan struct{}),
+		launched: make(chan struct{}), risen: make(chan struct{}), ending: make(chan struct{}), owned: make(chan struct{}),
 	}
 	if cfg.NewLoader != nil {
 		s.loader = cfg.NewLoader(cfg.Name, s.hive)
@@ -163,9 +174,11 @@ func newSpooler(cfg Config) *Spooler {
 	return s
 }
 
-// settle ends the attempts that were running when the host died: the printer's policy
-// decides what becomes of their jobs.
-func (s *Spooler) settle(ctx context.Context) error {
+// Settle ends the attempts that were running when the host died, or the owner before: the
+// printer's policy decides what becomes of their jobs. From now on this host has the spooler;
+// it is called once, before Run.
+func (s *Spooler) Settle(ctx context.Context) error {
+	s.began = s.cfg.Now()
 	if err := s.endReceived(ctx); err != nil {
 		return err
 	}
@@ -177,6 +190,7 @@ func (s *Spooler) settle(ctx context.Context) error {
 		}
 		s.afterEnd(ctx, after, r, false)
 	}
+	close(s.owned)
 	return nil
 }
 
@@ -195,6 +209,7 @@ func (s *Spooler) Run(ctx context.Context) error {
 		}
 	}
 	s.startProvider()
+	s.background.Go(s.dismissEarly)
 	close(s.launched)
 	s.background.Go(func() { s.seek(ctx) })
 	s.housekeeping(ctx)

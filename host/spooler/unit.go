@@ -48,8 +48,10 @@ type unit struct {
 	// only while the state is running.
 	working sync.WaitGroup
 
-	// prepared is taken by the first start of a unit that was made by an upgrade.
+	// prepared is taken by the first start of a unit that was made by an upgrade; ahead by
+	// that of one which was started before its spooler was online.
 	prepared *prepared
+	ahead    *ahead
 	replaced bool // by an upgrade: another unit has its name
 	changing bool // somebody replaces or removes it
 
@@ -122,7 +124,11 @@ func (u *unit) notRunning() error {
 // startUnit begins to keep a monitor running, and gives its unit: the one that has its name,
 // if there is one. A spooler that ends starts none, and gives nil.
 func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) *unit {
-	u, key := s.newUnit(ctx, m), spool.Fold(m.Name)
+	key := spool.Fold(m.Name)
+	u := s.takeEarly(m)
+	if u == nil {
+		u = s.newUnit(ctx, m)
+	}
 	s.mu.Lock()
 	have := s.units[key]
 	start := have == nil && !s.stopping && !s.killed
@@ -134,6 +140,7 @@ func (s *Spooler) startUnit(ctx context.Context, m catalog.Monitor) *unit {
 		s.keep(u)
 	} else {
 		u.cancel()
+		s.dismiss(u)
 	}
 	return have
 }
@@ -168,6 +175,7 @@ func (s *Spooler) keep(u *unit) {
 		if unstarted != nil { // cancelled before the supervisor took it
 			s.takeDown(u, unstarted.instance, "the spooler is stopping")
 		}
+		s.dismiss(u)
 		s.setUnit(u, unitStopped, "")
 	}()
 }
@@ -192,7 +200,10 @@ func (s *Spooler) bring(ctx context.Context, u *unit) (*catalog.Instance, error)
 		return ready.instance, nil // it was taken over when the units were exchanged
 	}
 	s.setUnit(u, unitStarting, "")
-	ready, err := s.prepare(ctx, u)
+	ready, err := s.readied(u)
+	if ready == nil && err == nil {
+		ready, err = s.prepare(ctx, u)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +217,7 @@ func (s *Spooler) bring(ctx context.Context, u *unit) (*catalog.Instance, error)
 // prepare starts an instance and asks it for its ports.
 func (s *Spooler) prepare(ctx context.Context, u *unit) (_ *prepared, retErr error) {
 	inst, err := s.cfg.Catalog.Bind(ctx, u.monitor, catalog.For{
-		Spooler: s.cfg.Name, Local: s.cfg.Local,
+		Spooler: s.cfg.Name, Local: s.cfg.Local, Owned: s.owned,
 		Root:      s.hive.Root(`Monitors\`+u.name, registry.Limit{Owner: u.name, Bytes: s.cfg.RegistryLimit, Writes: s.cfg.RegistryWrites}),
 		Callbacks: &callbacks{spooler: s, unit: u},
 		Log:       func(l supervisor.Line) { s.moduleSaid(u, l) },

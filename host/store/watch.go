@@ -52,6 +52,13 @@ func (w *Watcher) Next(ctx context.Context) (Change, error) {
 	}
 }
 
+// Pending says that Next would not wait.
+func (w *Watcher) Pending() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all || w.closed || len(w.pending) > 0
+}
+
 // Close ends the watch. It may be called again.
 func (w *Watcher) Close() {
 	w.from.drop(w)

@@ -84,6 +84,8 @@ const (
 	// CapClosesPorts is announced for every monitor by Serve itself: its Shutdown first closes
 	// the ports that are open, so that a host with ten thousand need not ask for each.
 	CapClosesPorts = "closes-ports"
+	// CapStandBy is announced for the module, by Describe; see StandsBy.
+	CapStandBy = "stand-by"
 	// CapPrintDocPort is announced for every port by Serve itself.
 	CapPrintDocPort = "print-doc-port"
 )

@@ -20,6 +20,15 @@ func Name(s string) Option { return wire.Name(s) }
 // build recorded.
 func Version(s string) Option { return wire.Version(s) }
 
+// StandsBy says that Initialize and EnumPorts of this monitor read the registry and nothing
+// else: they reach no device and write nothing. A host of a cluster then calls both before it
+// takes a spooler over, while the node that has it may still print, so that a fail-over need
+// not wait for them. Until the spooler is this host's a change of the registry is refused; if
+// the spooler never is, Shutdown follows.
+func StandsBy() Option {
+	return func(m *wire.Module) { m.Capabilities = append(m.Capabilities, CapStandBy) }
+}
+
 // Serve runs the process as a port monitor until the host ends it; it does not return.
 // Call it first thing in main. Standard output and standard error belong to the module:
 // the host reads both, as log lines.

@@ -222,6 +222,7 @@ func (s *Store) otherwise(mark string, asked int) clientv3.Op {
 
 func (s *Store) committed(revision int64, began time.Time) {
 	s.marked = revision
+	s.own.Store(revision)
 	s.note(revision)
 	if s.timed != nil {
 		s.timed(time.Since(began))

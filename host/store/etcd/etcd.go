@@ -54,9 +54,11 @@ type Store struct {
 
 	first  atomic.Int64 // the first revision known, from which the watch begins
 	seen   atomic.Int64 // the highest
-	serial int64        // of the last batch; this and the next are the leader's
-	marked int64        // the revision of the last commit; 0: to be asked
-	ops    int          // how many operations a transaction may have; 0: to be asked
+	own    atomic.Int64 // that of the last commit of this store
+	told   told
+	serial int64 // of the last batch; this and the next are the leader's
+	marked int64 // the revision of the last commit; 0: to be asked
+	ops    int   // how many operations a transaction may have; 0: to be asked
 	stop   context.CancelFunc
 	stops  sync.WaitGroup
 

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"strings"
+	"sync"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -37,6 +38,7 @@ func (s *Store) watchFrom(ctx context.Context, from int64) (next int64) {
 	for reply := range s.client.Watch(ctx, s.data, clientv3.WithPrefix(), clientv3.WithRev(from)) {
 		if reply.CompactRevision > 0 {
 			s.changes.NotifyAll()
+			s.told.upTo(reply.CompactRevision - 1)
 			return max(from, reply.CompactRevision)
 		}
 		if reply.Err() != nil {
@@ -56,8 +58,55 @@ func (s *Store) tell(events []*clientv3.Event) (last int64) {
 		if i+1 == len(events) || events[i+1].Kv.ModRevision != last {
 			s.note(last)
 			s.changes.NotifyAt(keys, last)
+			s.told.upTo(last)
 			keys = nil
 		}
 	}
 	return last
+}
+
+// told is up to which revision the watchers know of commits: those come in order.
+type told struct {
+	mu       sync.Mutex
+	revision int64
+	more     chan struct{} // closed when it grows; nil if nobody waits
+}
+
+func (t *told) upTo(revision int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if revision <= t.revision {
+		return
+	}
+	t.revision = revision
+	if t.more != nil {
+		close(t.more)
+		t.more = nil
+	}
+}
+
+// beyond gives a channel to wait for, or nil if a revision is known.
+func (t *told) beyond(revision int64) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if revision <= t.revision {
+		return nil
+	}
+	if t.more == nil {
+		t.more = make(chan struct{})
+	}
+	return t.more
+}
+
+// Told is what store.Told asks: every commit writes an entry, of which the watch tells.
+func (s *Store) Told(ctx context.Context) error {
+	revision := s.own.Load()
+	for more := s.told.beyond(revision); more != nil; more = s.told.beyond(revision) {
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package etcd_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -82,5 +83,31 @@ func heard(t *testing.T, w *store.Watcher, key string) {
 		if c.All || slices.Contains(c.Keys, key) {
 			return
 		}
+	}
+}
+
+// TestTold: what another has written before one's own last commit is known to the watchers
+// after Told, every time.
+func TestTold(t *testing.T) {
+	_, endpoint := etcdtest.Member(t, t.TempDir())
+	prefix := etcdtest.Prefix(t)
+	ours := etcd.Open(etcdtest.Client(t, endpoint), etcd.Options{Prefix: prefix, Writer: "one"})
+	defer ours.Close()
+	theirs := etcd.Open(etcdtest.Client(t, endpoint), etcd.Options{Prefix: prefix, Writer: "two"})
+	defer theirs.Close()
+	if err := store.Told(t.Context(), ours); err != nil {
+		t.Errorf("a store that has written nothing: %v", err)
+	}
+	put(t, ours, "a/first")
+	for i := range 100 {
+		w := ours.Watch("b/")
+		put(t, theirs, fmt.Sprint("b/", i))
+		put(t, ours, fmt.Sprint("a/", i))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if err := store.Told(ctx, ours); err != nil || !w.Pending() {
+			t.Fatalf("%d: %v; the watcher knows: %v", i, err, w.Pending())
+		}
+		cancel()
+		w.Close()
 	}
 }

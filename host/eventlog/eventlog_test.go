@@ -220,7 +220,7 @@ func TestRunAndFollow(t *testing.T) {
 	l.Add(job(1))
 	l.Add(job(2))
 	l.Add(job(3))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	runCtx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup

@@ -285,7 +285,7 @@ func TestWalk(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	h := newHive(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	w, err := h.Watch(`M\P`)
 	must(t, err)

@@ -258,7 +258,7 @@ func TestRootEnumerationIsLinear(t *testing.T) {
 		t.Errorf("counted %d", n)
 	}
 	t.Logf("%d keys in %v", n, time.Since(begin))
-	if spent := time.Since(begin); spent > 15*time.Second { // quadratic: minutes
+	if spent := time.Since(begin); spent > time.Minute { // quadratic: many
 		t.Errorf("the enumeration took %v", spent)
 	}
 	_, err = root.EnumKey(ctx, h, many)

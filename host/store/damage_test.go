@@ -20,7 +20,7 @@ func goexit() { runtime.Goexit() }
 
 func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing happened for 20 s")

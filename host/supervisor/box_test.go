@@ -43,7 +43,7 @@ func startLimited(t *testing.T, env *Env, limits Limits) (*Process, error) {
 	if err == nil {
 		t.Cleanup(func() {
 			p.Kill("the test is over")
-			within(t, 10*time.Second, "release", p.Released())
+			within(t, "release", p.Released())
 		})
 	}
 	return p, err
@@ -138,8 +138,8 @@ func TestOtherUser(t *testing.T) {
 		if refused := strings.Contains(strings.Join(p.Confinement(), "\n"), "NOT IN FORCE"); limited == refused {
 			t.Errorf("the limit is in force: %v, and it is said that it is not: %v", limited, refused)
 		}
-		p.Stop(deadline(t, 20*time.Second), "test")
-		within(t, 10*time.Second, "release", p.Released())
+		p.Stop(deadline(t, patience), "test")
+		within(t, "release", p.Released())
 		if left, err := os.ReadDir(env.UserDir); err != nil || len(left) > 0 {
 			t.Errorf("left in the user directory: %v %v", left, err)
 		}
@@ -187,11 +187,11 @@ func TestNothingOutlives(t *testing.T) {
 				p := start(t, env, "monitor")
 				grandchild := atoi(t, open(t, p).do("leave", ""))
 				end(p)
-				within(t, 10*time.Second, "seeing the end", p.Done())
+				within(t, "seeing the end", p.Done())
 				if alive(grandchild) {
 					t.Error("the grandchild outlives it")
 				}
-				within(t, 10*time.Second, "release", p.Released())
+				within(t, "release", p.Released())
 			})
 		}
 	}
@@ -207,10 +207,10 @@ func TestNextHostEndsStrays(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	check(t, cmd.Start())
 	check(t, o.Record(cmd.Process.Pid, "left", 3, mark))
-	until(t, 5*time.Second, "both run", func() bool { return len(strays(mark)) == 2 })
+	until(t, "both run", func() bool { return len(strays(mark)) == 2 })
 	check(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	found, err := o.End(deadline(t, 20*time.Second))
+	found, err := o.End(deadline(t, patience))
 	if err != nil || len(found) != 1 || len(strays(mark)) != 0 {
 		t.Errorf("found %v, %v; left %v", found, err, strays(mark))
 	}
@@ -231,14 +231,14 @@ func TestMemoryLimit(t *testing.T) {
 	p, err := env.Start(context.Background(), spec, noServices, nil)
 	check(t, err)
 	demandNote(t, p, "memory: 200 MiB")
-	m, err := monitorwire.Initialize(deadline(t, 20*time.Second), p.Conn(), monitorwire.Init{Token: "t", Root: 1, Handles: &monitorwire.Handles{}})
+	m, err := monitorwire.Initialize(deadline(t, patience), p.Conn(), monitorwire.Init{Token: "t", Root: 1, Handles: &monitorwire.Handles{}})
 	check(t, err)
-	_, err = m.EnumPorts(deadline(t, 60*time.Second))
+	_, err = m.EnumPorts(deadline(t, patience))
 	wantKind(t, err, spoolerr.Exited)
 	if !strings.Contains(err.Error(), "it had come to its memory limit of 200 MiB") {
 		t.Errorf("error %q", err)
 	}
-	within(t, 10*time.Second, "release", p.Released())
+	within(t, "release", p.Released())
 }
 
 // TestCgroupLimits writes into a directory that is no cgroup: the controllers are not to
@@ -276,7 +276,7 @@ func TestCgroupOfProcess(t *testing.T) {
 		t.Errorf("its group holds %v, not %d", procs, p.PID)
 	}
 	p.Kill("test")
-	within(t, 10*time.Second, "release", p.Released())
+	within(t, "release", p.Released())
 	if left := words(env.Cgroups.dir); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
@@ -285,7 +285,7 @@ func TestCgroupOfProcess(t *testing.T) {
 // TestCgroupSweep: the next host ends what is in the groups of the last one.
 func TestCgroupSweep(t *testing.T) {
 	c := testCgroups(t)
-	check(t, c.Sweep(deadline(t, 10*time.Second)))
+	check(t, c.Sweep(deadline(t, patience)))
 	if c.dir == "" {
 		return
 	}
@@ -299,8 +299,8 @@ func TestCgroupSweep(t *testing.T) {
 		defer close(reaped)
 		_ = cmd.Wait()
 	}()
-	check(t, c.Sweep(deadline(t, 10*time.Second)))
-	within(t, 5*time.Second, "its end", reaped)
+	check(t, c.Sweep(deadline(t, patience)))
+	within(t, "its end", reaped)
 	_ = g.file.Close()
 }
 
@@ -325,7 +325,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("usage %+v, %v", u, ok)
 	}
 	p.Kill("test")
-	within(t, 10*time.Second, "release", p.Released())
+	within(t, "release", p.Released())
 	if u, ok := p.Usage(); ok {
 		t.Errorf("after the end: %+v", u)
 	}

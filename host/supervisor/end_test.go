@@ -20,7 +20,7 @@ import (
 // hang makes a call that does not return, and gives its error when it does.
 func hang(t *testing.T, p *Process) <-chan error {
 	t.Helper()
-	return hangIn(deadline(t, 60*time.Second), t, p, "hang", "")
+	return hangIn(deadline(t, patience), t, p, "hang", "")
 }
 
 // hangIn makes a call that does not return before ctx ends.
@@ -32,7 +32,7 @@ func hangIn(ctx context.Context, t *testing.T, p *Process, what, with string) <-
 		_, err := c.xcv.Data(ctx, what, []byte(with))
 		failed <- err
 	}()
-	until(t, 20*time.Second, "the module is in the call", func() bool { return hanging(p) > before })
+	until(t, "the module is in the call", func() bool { return hanging(p) > before })
 	return failed
 }
 
@@ -55,7 +55,7 @@ func TestCrash(t *testing.T) {
 	failed := hang(t, p)
 	began := time.Now()
 	check(t, syscall.Kill(p.PID, syscall.SIGKILL))
-	within(t, 2*time.Second, "seeing the crash", p.Done())
+	within(t, "seeing the crash", p.Done())
 	t.Logf("crash seen after %v", time.Since(began))
 	err := <-failed
 	t.Logf("call failed after %v", time.Since(began))
@@ -65,7 +65,7 @@ func TestCrash(t *testing.T) {
 			t.Errorf("%s: %q does not say how it ended", when, err)
 		}
 		if when == "after the end" {
-			within(t, 5*time.Second, "release", p.Released())
+			within(t, "release", p.Released())
 		}
 		_, err = c.try("print", "1")
 	}
@@ -112,10 +112,10 @@ func TestStopped(t *testing.T) {
 			env.StopGrace = 200 * time.Millisecond
 			p := start(t, env, "monitor")
 			check(t, syscall.Kill(p.PID, syscall.SIGSTOP))
-			until(t, 5*time.Second, "the module stops", func() bool { return stateOf(p.PID) == "T" })
+			until(t, "the module stops", func() bool { return stateOf(p.PID) == "T" })
 			began := time.Now()
 			end(p)
-			within(t, 5*time.Second, "the end of a stopped module", p.Released())
+			within(t, "the end of a stopped module", p.Released())
 			t.Logf("%s of a stopped module: all released after %v", name, time.Since(began))
 		})
 	}
@@ -125,8 +125,8 @@ func TestStop(t *testing.T) {
 	t.Run("in order", func(t *testing.T) {
 		p := start(t, newEnv(t), "monitor")
 		began := time.Now()
-		p.Stop(deadline(t, 20*time.Second), "test")
-		within(t, 5*time.Second, "release", p.Released())
+		p.Stop(deadline(t, patience), "test")
+		within(t, "release", p.Released())
 		t.Logf("stop: %v", time.Since(began))
 		p.Stop(deadline(t, time.Second), "again") // of a process that is gone: no effect, no wait
 	})
@@ -135,7 +135,7 @@ func TestStop(t *testing.T) {
 		env.StopGrace = 100 * time.Millisecond
 		p := start(t, env, "deaf")
 		failed := hang(t, p)
-		p.Stop(deadline(t, 20*time.Second), "test")
+		p.Stop(deadline(t, patience), "test")
 		wantKind(t, <-failed, spoolerr.Exited)
 	})
 	t.Run("caller gives up", func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestStop(t *testing.T) {
 			defer close(stopped)
 			p.Stop(ctx, "test")
 		}()
-		within(t, 5*time.Second, "Stop", stopped)
+		within(t, "Stop", stopped)
 	})
 }
 
@@ -164,10 +164,10 @@ func TestGrandchild(t *testing.T) {
 	}
 	began := time.Now()
 	check(t, syscall.Kill(p.PID, syscall.SIGKILL))
-	within(t, 3*time.Second, "seeing the crash", p.Done())
+	within(t, "seeing the crash", p.Done())
 	t.Logf("crash with a grandchild seen after %v", time.Since(began))
-	until(t, 3*time.Second, "the grandchild is gone", func() bool { return !alive(grandchild) })
-	within(t, 3*time.Second, "release", p.Released())
+	until(t, "the grandchild is gone", func() bool { return !alive(grandchild) })
+	within(t, "release", p.Released())
 }
 
 func TestRequireDeadline(t *testing.T) {
@@ -185,10 +185,10 @@ func TestBigReply(t *testing.T) {
 	p := start(t, newEnv(t), "big")
 	client := monitorv2.NewPrintMonitorClient(p.Conn())
 	for range 2 {
-		_, err := client.EnumPorts(deadline(t, 20*time.Second), &monitorv2.EnumPortsRequest{})
+		_, err := client.EnumPorts(deadline(t, patience), &monitorv2.EnumPortsRequest{})
 		wantKind(t, spoolgrpc.FromStatus(err), spoolerr.Exhausted)
 	}
-	if _, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, 10*time.Second), &pluginv1.DescribeRequest{}); err != nil {
+	if _, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, patience), &pluginv1.DescribeRequest{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -212,7 +212,7 @@ func TestNoise(t *testing.T) {
 				t.Errorf("the module answers %q", got)
 			}
 			p.Kill("test")
-			within(t, 10*time.Second, "release", p.Released())
+			within(t, "release", p.Released())
 			if len(p.Tail()) == 0 {
 				t.Error("its line is not in the tail")
 			}
@@ -223,9 +223,9 @@ func TestNoise(t *testing.T) {
 func TestMegabyteLine(t *testing.T) {
 	p := start(t, newEnv(t), "megaline")
 	open(t, p).do("cwd", "")
-	tail := p.Tail()
-	if len(tail) == 0 || len(tail[0].Text) > maxLine {
-		t.Errorf("%d lines in the tail", len(tail))
+	until(t, "a line in the tail", func() bool { return len(p.Tail()) > 0 })
+	if long := len(p.Tail()[0].Text); long > maxLine {
+		t.Errorf("a line of %d bytes is in the tail", long)
 	}
 }
 
@@ -251,12 +251,12 @@ func TestFlood(t *testing.T) {
 	}
 	defer func() {
 		p.Kill("test")
-		within(t, 10*time.Second, "release", p.Released())
+		within(t, "release", p.Released())
 		if n, c := lines(); n > 20_000 || c == 0 {
 			t.Errorf("%d lines passed, %d of them counts of those left out", n, c)
 		}
 	}()
-	until(t, 20*time.Second, "the flood is above the rate", func() bool {
+	until(t, "the flood is above the rate", func() bool {
 		p.out.mu.Lock()
 		defer p.out.mu.Unlock()
 		return p.out.dropped > 0
@@ -271,7 +271,7 @@ func TestFlood(t *testing.T) {
 func TestPrinting(t *testing.T) {
 	p := start(t, newEnv(t), "monitor")
 	open(t, p).do("print", "3000")
-	until(t, 10*time.Second, "the last line arrives", func() bool {
+	until(t, "the last line arrives", func() bool {
 		for _, l := range p.Tail() {
 			if strings.HasPrefix(l.Text, "2999 ") {
 				return true

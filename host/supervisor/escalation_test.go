@@ -51,7 +51,7 @@ func TestEnd(t *testing.T) {
 			if !strings.Contains(err.Error(), "it hangs") {
 				t.Errorf("a call meanwhile: %v", err)
 			}
-			took := within(t, 10*time.Second, "release", p.Released())
+			took := within(t, "release", p.Released())
 			t.Logf("released after %v", took)
 			if how := p.run.exitText(); how != c.how {
 				t.Errorf("ended by %q, want %q", how, c.how)
@@ -64,7 +64,7 @@ func TestEnd(t *testing.T) {
 func stopModule(t *testing.T, p *Process) {
 	t.Helper()
 	check(t, syscall.Kill(p.PID, syscall.SIGSTOP))
-	until(t, 5*time.Second, "the module stops", func() bool { return stateOf(p.PID) == "T" })
+	until(t, "the module stops", func() bool { return stateOf(p.PID) == "T" })
 }
 
 // TestEndLetsCallsFinish: a call under way has the time of a step to come to its end.
@@ -73,7 +73,7 @@ func TestEndLetsCallsFinish(t *testing.T) {
 	env.EndStep = time.Minute
 	p := start(t, env, "monitor")
 	flag := filepath.Join(t.TempDir(), "go on")
-	ctx, giveUp := context.WithCancel(deadline(t, time.Minute))
+	ctx, giveUp := context.WithCancel(deadline(t, patience))
 	failed := hangIn(ctx, t, p, "linger", flag)
 	p.End("another document hangs")
 	giveUp() // the module is waiting for its file now
@@ -82,7 +82,7 @@ func TestEndLetsCallsFinish(t *testing.T) {
 		t.Error("it was ended in the middle of a call")
 	}
 	check(t, os.WriteFile(flag, nil, 0o600))
-	within(t, 10*time.Second, "release", p.Released())
+	within(t, "release", p.Released())
 }
 
 // TestGivenUp: a call that the host gives up must end within the grace. A module that sees
@@ -93,12 +93,12 @@ func TestGivenUp(t *testing.T) {
 	t.Run("obeys", func(t *testing.T) {
 		p := start(t, env, "monitor")
 		for range 3 {
-			ctx, giveUp := context.WithCancel(deadline(t, time.Minute))
+			ctx, giveUp := context.WithCancel(deadline(t, patience))
 			failed := hangIn(ctx, t, p, "wait", "")
 			giveUp()
 			wantKind(t, <-failed, spoolerr.Cancelled)
 		}
-		until(t, 10*time.Second, "the calls have settled", func() bool {
+		until(t, "the calls have settled", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return !p.settling
@@ -111,7 +111,7 @@ func TestGivenUp(t *testing.T) {
 	t.Run("hangs", func(t *testing.T) {
 		p := start(t, env, "monitor")
 		wantKind(t, <-hangIn(deadline(t, time.Second), t, p, "hang", ""), spoolerr.TimedOut)
-		within(t, 10*time.Second, "its end", p.Released())
+		within(t, "its end", p.Released())
 		if reason, _ := p.EndedByHost(); reason != "XcvDataPort did not react to cancellation within 500ms" {
 			t.Errorf("ended for %q", reason)
 		}
@@ -119,16 +119,16 @@ func TestGivenUp(t *testing.T) {
 	t.Run("hangs while another obeys", func(t *testing.T) {
 		p := start(t, env, "monitor")
 		flag := filepath.Join(t.TempDir(), "go on")
-		slow, giveUpSlow := context.WithCancel(deadline(t, time.Minute))
+		slow, giveUpSlow := context.WithCancel(deadline(t, patience))
 		first := hangIn(slow, t, p, "linger", flag)
 		giveUpSlow()
 		<-first
-		hung, giveUpHung := context.WithCancel(deadline(t, time.Minute))
+		hung, giveUpHung := context.WithCancel(deadline(t, patience))
 		second := hangIn(hung, t, p, "hang", "")
 		giveUpHung()
 		<-second
 		check(t, os.WriteFile(flag, nil, 0o600))
-		within(t, 10*time.Second, "its end", p.Released())
+		within(t, "its end", p.Released())
 	})
 	t.Run("cannot tell", func(t *testing.T) {
 		p := start(t, env, "simple")
@@ -139,7 +139,7 @@ func TestGivenUp(t *testing.T) {
 		if _, ending := p.EndedByHost(); ending {
 			t.Error("it is ended without the grace")
 		}
-		within(t, 10*time.Second, "its end", p.Released())
+		within(t, "its end", p.Released())
 	})
 	t.Run("stopped", func(t *testing.T) {
 		p := start(t, env, "monitor")
@@ -147,7 +147,7 @@ func TestGivenUp(t *testing.T) {
 		stopModule(t, p)
 		_, err := c.xcv.Data(deadline(t, 100*time.Millisecond), "cwd", nil)
 		wantKind(t, err, spoolerr.TimedOut)
-		within(t, 10*time.Second, "its end", p.Released())
+		within(t, "its end", p.Released())
 	})
 }
 
@@ -161,7 +161,7 @@ func TestGraceOfAModule(t *testing.T) {
 	p, err := env.Start(context.Background(), spec, noServices, nil)
 	check(t, err)
 	<-hangIn(deadline(t, time.Second), t, p, "hang", "")
-	within(t, 10*time.Second, "its end", p.Released())
+	within(t, "its end", p.Released())
 }
 
 // TestDescribeIsNoHang: what the host asks to manage a module is not watched: whoever asks

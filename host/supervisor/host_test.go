@@ -35,7 +35,7 @@ func runHost() {
 		Name: "kept", Path: path, Digest: digest, Args: []string{"-test.run=^$"}, Env: []string{envMode + "=monitor"}, Incarnation: 1,
 	}, noServices, nil)
 	must(err)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	m, err := monitorwire.Initialize(ctx, p.Conn(), monitorwire.Init{Token: "t", Root: 1})
 	must(err)
@@ -99,9 +99,9 @@ func TestHostKilled(t *testing.T) {
 			host, module, grandchild := launchHost(t, shortDir(t))
 			began := time.Now()
 			check(t, host.Process.Kill())
-			until(t, 5*time.Second, "the module is gone", func() bool { return !alive(module) })
+			until(t, "the module is gone", func() bool { return !alive(module) })
 			t.Logf("the module was gone after %v", time.Since(began))
-			until(t, 5*time.Second, "its grandchild is gone", func() bool { return !alive(grandchild) })
+			until(t, "its grandchild is gone", func() bool { return !alive(grandchild) })
 		})
 	}
 }
@@ -112,12 +112,12 @@ func TestHostKilledWithStoppedModule(t *testing.T) {
 	dir := shortDir(t)
 	host, module, grandchild := launchHost(t, dir)
 	check(t, syscall.Kill(module, syscall.SIGSTOP))
-	until(t, 5*time.Second, "the module stops", func() bool { return stateOf(module) == "T" })
+	until(t, "the module stops", func() bool { return stateOf(module) == "T" })
 	check(t, host.Process.Kill())
 	_ = host.Wait()
 	next, err := NewOrphans(filepath.Join(dir, "orphans"))
 	check(t, err)
-	_, err = next.End(deadline(t, 20*time.Second))
+	_, err = next.End(deadline(t, patience))
 	check(t, err)
 	if alive(module) || alive(grandchild) {
 		t.Errorf("after Orphans.End: module alive %v, grandchild alive %v", alive(module), alive(grandchild))

@@ -29,7 +29,7 @@ func TestImagesNoticeChange(t *testing.T) {
 	}
 	info, err := os.Stat(path)
 	check(t, err)
-	until(t, 10*time.Second, "the digest is remembered", func() bool {
+	until(t, "the digest is remembered", func() bool {
 		_, err := s.Digest(path)
 		check(t, err)
 		return len(s.known) == 1
@@ -61,7 +61,7 @@ func TestImagesPipe(t *testing.T) {
 		_, err := NewImages().Digest(path)
 		done <- err
 	}()
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {
 	case err := <-done:
@@ -90,7 +90,7 @@ func TestImagesRememberAcrossStarts(t *testing.T) {
 	check(t, os.WriteFile(path, []byte("one"), 0o700))
 	s := OpenImages(book)
 	var first string
-	until(t, 10*time.Second, "the digest is remembered", func() bool {
+	until(t, "the digest is remembered", func() bool {
 		var err error
 		first, err = s.Digest(path)
 		check(t, err)

@@ -97,7 +97,7 @@ func start(t testing.TB, env *Env, mode string, vars ...string) *Process {
 	check(t, err)
 	t.Cleanup(func() {
 		p.Kill("the test is over")
-		within(t, 10*time.Second, "release", p.Released())
+		within(t, "release", p.Released())
 	})
 	return p
 }
@@ -110,7 +110,7 @@ type channel struct {
 
 func open(t testing.TB, p *Process) channel {
 	t.Helper()
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t, patience)
 	m, err := monitorwire.Initialize(ctx, p.Conn(), monitorwire.Init{Token: "t", Root: 1, MonitorName: "m", ServerName: "s"})
 	check(t, err)
 	x, err := m.XcvOpenPort(ctx, "", 0)
@@ -150,33 +150,33 @@ func deadline(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
+// patience bounds every wait: a test that needs it has failed.
+const patience = time.Minute
+
 // within fails the test if done is not closed in time, and says how long it took.
-func within(t testing.TB, d time.Duration, what string, done <-chan struct{}) time.Duration {
+func within(t testing.TB, what string, done <-chan struct{}) time.Duration {
 	t.Helper()
 	began := time.Now()
-	limit := time.NewTimer(d)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {
 	case <-done:
 	case <-limit.C:
-		t.Fatalf("%s took more than %v", what, d)
+		t.Fatalf("%s took more than %v", what, patience)
 	}
 	return time.Since(began)
 }
 
 // until polls; it is for what nobody announces, such as the end of a foreign process.
-func until(t testing.TB, d time.Duration, what string, ok func() bool) time.Duration {
+func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	began := time.Now()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !ok() {
-		if time.Since(began) > d {
-			t.Fatalf("not within %v: %s", d, what)
+	for limit := time.Now().Add(patience); !ok(); <-tick.C {
+		if time.Now().After(limit) {
+			t.Fatalf("not within %v: %s", patience, what)
 		}
-		<-tick.C
 	}
-	return time.Since(began)
 }
 
 // alive says whether a process runs; a zombie does not.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // sleeper is a process in a group of its own, which somebody must reap.
@@ -56,7 +55,7 @@ func TestOrphansEndsSurvivor(t *testing.T) {
 	o := newOrphans(t)
 	cmd := sleeper(t, "sleep 3600 & sleep 3600")
 	check(t, o.Record(cmd.Process.Pid, "left", 7, ""))
-	found, err := o.End(deadline(t, 20*time.Second))
+	found, err := o.End(deadline(t, patience))
 	check(t, err)
 	if len(found) != 1 || found[0].Name != "left" || found[0].Incarnation != 7 || found[0].PID != cmd.Process.Pid {
 		t.Errorf("found %+v", found)
@@ -64,7 +63,7 @@ func TestOrphansEndsSurvivor(t *testing.T) {
 	if groupAlive(cmd.Process.Pid) {
 		t.Error("its group is alive")
 	}
-	found, err = o.End(deadline(t, 20*time.Second))
+	found, err = o.End(deadline(t, patience))
 	if err != nil || len(found) != 0 {
 		t.Errorf("the second time: %v, %v", found, err)
 	}
@@ -75,11 +74,11 @@ func TestOrphansEndsLeaderlessGroup(t *testing.T) {
 	o := newOrphans(t)
 	cmd := sleeper(t, "sleep 3600 & echo")
 	check(t, o.Record(cmd.Process.Pid, "left", 8, ""))
-	until(t, 5*time.Second, "the leader is gone", func() bool { return stateOf(cmd.Process.Pid) == "" })
+	until(t, "the leader is gone", func() bool { return stateOf(cmd.Process.Pid) == "" })
 	if !groupAlive(cmd.Process.Pid) {
 		t.Fatal("no group left")
 	}
-	found, err := o.End(deadline(t, 20*time.Second))
+	found, err := o.End(deadline(t, patience))
 	if err != nil || len(found) != 1 || groupAlive(cmd.Process.Pid) {
 		t.Errorf("found %v, %v", found, err)
 	}
@@ -100,7 +99,7 @@ func TestOrphansSpares(t *testing.T) {
 			cmd := sleeper(t, "sleep 3600")
 			check(t, o.Record(cmd.Process.Pid, "other", 9, ""))
 			rewrite(t, o, 9, change)
-			found, err := o.End(deadline(t, 20*time.Second))
+			found, err := o.End(deadline(t, patience))
 			if err != nil || len(found) != 0 {
 				t.Errorf("found %v, %v", found, err)
 			}
@@ -116,7 +115,7 @@ func TestOrphansDamagedRecords(t *testing.T) {
 	for i, text := range []string{"", "{", `{"pid":"x"}`, "null", "\x00\x01", `{"pid":99999999999999999999}`} {
 		check(t, os.WriteFile(filepath.Join(o.dir, fmt.Sprint(i)), []byte(text), 0o600))
 	}
-	found, err := o.End(deadline(t, 5*time.Second))
+	found, err := o.End(deadline(t, patience))
 	if err != nil || len(found) != 0 {
 		t.Errorf("found %v, %v", found, err)
 	}
@@ -130,7 +129,7 @@ func TestForget(t *testing.T) {
 	check(t, o.Record(os.Getpid(), "me", 1, ""))
 	o.Forget(1)
 	o.Forget(1)
-	if found, err := o.End(deadline(t, 5*time.Second)); err != nil || len(found) != 0 {
+	if found, err := o.End(deadline(t, patience)); err != nil || len(found) != 0 {
 		t.Errorf("found %v, %v", found, err)
 	}
 }

@@ -29,7 +29,7 @@ func TestStart(t *testing.T) {
 	for range 2 {
 		p := start(t, env, "monitor", "EXTRA=1")
 		var with peer.Peer
-		d, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, 10*time.Second), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
+		d, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, patience), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
 		check(t, err)
 		if got := certificateOf(t, with); got != p.run.identity.offered {
 			t.Errorf("the module's certificate is %s, want the one that it was offered", got)
@@ -54,8 +54,8 @@ func TestStart(t *testing.T) {
 		if err != nil || len(sockets) != 1 {
 			t.Errorf("sockets in the private directory: %v", sockets)
 		}
-		p.Stop(deadline(t, 20*time.Second), "test")
-		within(t, 5*time.Second, "release", p.Released())
+		p.Stop(deadline(t, patience), "test")
+		within(t, "release", p.Released())
 		if _, err := os.Stat(p.dir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("private directory after the end: %v", err)
 		}
@@ -66,7 +66,7 @@ func TestStart(t *testing.T) {
 func TestStartOwnCertificate(t *testing.T) {
 	p := start(t, newEnv(t), "simple")
 	var with peer.Peer
-	_, _ = pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, 10*time.Second), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
+	_, _ = pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, patience), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
 	if certificateOf(t, with) == p.run.identity.offered {
 		t.Error("a module that knows nothing of it has the certificate that it was offered")
 	}
@@ -130,7 +130,7 @@ func TestStartFailures(t *testing.T) {
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "module test") {
 				t.Errorf("error %q does not contain %q and the module", err, c.want)
 			}
-			if took := time.Since(began); took > 10*time.Second {
+			if took := time.Since(began); took > patience {
 				t.Errorf("took %v", took)
 			}
 		})
@@ -191,6 +191,7 @@ func TestStartWrongDigest(t *testing.T) {
 // TestStartCancelled: go-plugin's Kill waits for the whole start time-out (X14).
 func TestStartCancelled(t *testing.T) {
 	env := newEnv(t)
+	env.StartTimeout = time.Hour
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	failed := make(chan error, 1)
@@ -199,15 +200,16 @@ func TestStartCancelled(t *testing.T) {
 		_, err := env.Start(ctx, spec, noServices, nil)
 		failed <- err
 	}()
-	until(t, 10*time.Second, "the module runs", func() bool {
+	until(t, "the module runs", func() bool {
 		entries, err := os.ReadDir(env.Orphans.dir)
 		return err == nil && len(entries) > 0
 	})
 	cancel()
-	began := time.Now()
-	wantKind(t, <-failed, spoolerr.Cancelled)
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("cancelling a start took %v", took)
+	select {
+	case err := <-failed:
+		wantKind(t, err, spoolerr.Cancelled)
+	case <-time.After(patience):
+		t.Error("a start that was cancelled goes on")
 	}
 }
 
@@ -237,7 +239,7 @@ func TestStartAfterLauncherEnded(t *testing.T) {
 // TestManyStarts prints the figure that X19 gives for go-plugin, and counts descriptors.
 func TestManyStarts(t *testing.T) {
 	env := newEnv(t)
-	start(t, env, "monitor").Stop(deadline(t, 20*time.Second), "warm-up")
+	start(t, env, "monitor").Stop(deadline(t, patience), "warm-up")
 	var files int
 	var began time.Time
 	var starting time.Duration
@@ -251,7 +253,7 @@ func TestManyStarts(t *testing.T) {
 		check(t, err)
 		starting += time.Since(began)
 		p.Kill("test")
-		within(t, 10*time.Second, "release", p.Released())
+		within(t, "release", p.Released())
 	}
 	if now := countFiles(t); now > files+3 {
 		t.Errorf("%d open files became %d", files, now)

@@ -95,7 +95,7 @@ func newStage(t *testing.T, b Backoff) *stage {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		within(t, 10*time.Second, "the end of Run", s.ended)
+		within(t, "the end of Run", s.ended)
 	})
 	return s
 }
@@ -103,7 +103,7 @@ func newStage(t *testing.T, b Backoff) *stage {
 func (s *stage) expect(want ...string) {
 	s.t.Helper()
 	for _, w := range want {
-		limit := time.NewTimer(10 * time.Second)
+		limit := time.NewTimer(patience)
 		select {
 		case got := <-s.events:
 			if got != w {
@@ -165,7 +165,7 @@ func TestSupervisorStops(t *testing.T) {
 			s := newStage(t, Backoff{Base: time.Hour, Max: time.Hour, HalfLife: time.Hour})
 			s.expect("start")
 			at(s)
-			within(t, 10*time.Second, "the end of Run", s.ended)
+			within(t, "the end of Run", s.ended)
 			if len(s.events) > 0 {
 				t.Errorf("and then %q", <-s.events)
 			}
@@ -201,7 +201,7 @@ func TestSupervisorOfRealProcess(t *testing.T) {
 		defer close(done)
 		super.Run(ctx)
 	}()
-	defer within(t, 20*time.Second, "the end of Run", done)
+	defer within(t, "the end of Run", done)
 	defer cancel()
 	first := <-running
 	began := time.Now()

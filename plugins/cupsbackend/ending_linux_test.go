@@ -10,9 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/spoolhost/spoolhost/plugins/internal/montest"
+	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -79,22 +79,27 @@ sleep 600
 }
 
 func TestWriteThatWaitsIsGivenUp(t *testing.T) {
-	b := newBench(t, map[string]string{"test": "exec sleep 600"})
-	p := b.open("test:/x", "writeTimeout", "1h")
-	d := doc()
-	d.Size = 1 << 20
-	if err := p.StartDoc(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	n, err := p.Write(ctx, make([]byte, 1<<20))
-	if n == 0 || n == 1<<20 || err != nil {
-		t.Errorf("%d %v", n, err)
+	var p monitor.Port
+	err := montest.InTime(t, func(ctx context.Context) error {
+		b := newBench(t, map[string]string{"test": "exec sleep 600"})
+		p = b.open("test:/x", "writeTimeout", "1h")
+		d := doc()
+		d.Size = 1 << 20
+		if err := p.StartDoc(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		n, err := p.Write(ctx, make([]byte, 1<<20))
+		if ctx.Err() == nil && (n == 0 || n == 1<<20) {
+			t.Errorf("%d bytes", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	go stop()
-	if _, err := p.Write(ctx, make([]byte, 1<<10)); !errors.Is(err, spoolerr.Cancelled) {
+	if _, err = p.Write(ctx, make([]byte, 1<<10)); !errors.Is(err, spoolerr.Cancelled) {
 		t.Error(err)
 	}
 	failed := make(chan error, 1)

@@ -14,7 +14,6 @@ import (
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
-	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -114,18 +113,6 @@ func (b *bench) files() string {
 		all = append(all, e.Name()+"="+string(data))
 	}
 	return strings.Join(all, " ")
-}
-
-func wantError(t *testing.T, err error, kind spoolerr.Kind, code spoolerr.Code, words ...string) {
-	t.Helper()
-	if !errors.Is(err, kind) || code != 0 && !errors.Is(err, code) {
-		t.Fatalf("got %v (%v, %v), want %v, %v", err, spoolerr.KindOf(err), spoolerr.CodeOf(err), kind, code)
-	}
-	for _, w := range words {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("%q does not say %q", err, w)
-		}
-	}
 }
 
 func (b *bench) noJobs() {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/registry"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -35,7 +36,7 @@ func TestNullDevice(t *testing.T) {
 func TestFullDevice(t *testing.T) {
 	b := newBench(t, "/dev")
 	p := b.open("full", "/dev/full")
-	wantError(t, b.print(p, spool.Doc{JobID: 1}, "x"), spoolerr.NoSpace, spoolerr.CodeDiskFull, `"full"`, "/dev/full", "free some space")
+	montest.WantError(t, b.print(p, spool.Doc{JobID: 1}, "x"), spoolerr.NoSpace, spoolerr.CodeDiskFull, `"full"`, "/dev/full", "free some space")
 	b.noJobs()
 }
 
@@ -77,7 +78,7 @@ func TestDeviceOutOfPaper(t *testing.T) {
 		n, err = p.Write(t.Context(), chunk)
 		sent += n
 	}
-	wantError(t, err, spoolerr.NotReady, spoolerr.CodeNotReady, `"tty"`, slave, "paper")
+	montest.WantError(t, err, spoolerr.NotReady, spoolerr.CodeNotReady, `"tty"`, slave, "paper")
 	if reports := b.host.Ports(); len(reports) != 2 || reports[1].Status.Severity != spool.SeverityWarning {
 		t.Errorf("reports %v", reports)
 	}
@@ -111,9 +112,9 @@ func TestDeviceOutOfPaper(t *testing.T) {
 
 func TestUnpluggedDevice(t *testing.T) {
 	b := newBench(t, "/dev")
-	wantError(t, b.add("lp", "/dev/usb-lp0-gone"), spoolerr.Invalid, spoolerr.CodeInvalidData, "type=device")
+	montest.WantError(t, b.add("lp", "/dev/usb-lp0-gone"), spoolerr.Invalid, spoolerr.CodeInvalidData, "type=device")
 	p := b.open("lp", "/dev/usb-lp0-gone", "type", "device")
-	wantError(t, p.StartDoc(t.Context(), spool.Doc{}), spoolerr.Unavailable, spoolerr.CodeNotConnected, `"lp"`, "connected and switched on")
+	montest.WantError(t, p.StartDoc(t.Context(), spool.Doc{}), spoolerr.Unavailable, spoolerr.CodeNotConnected, `"lp"`, "connected and switched on")
 	if _, err := os.Stat("/dev/usb-lp0-gone"); err == nil {
 		t.Error("a file took the device's place")
 	}
@@ -123,7 +124,7 @@ func TestBlockDeviceIsRefused(t *testing.T) {
 	entries, _ := os.ReadDir("/dev")
 	for _, e := range entries {
 		if e.Type() == os.ModeDevice {
-			wantError(t, newBench(t, "/dev").add("disk", "/dev/"+e.Name()), spoolerr.Denied, 0, "block device")
+			montest.WantError(t, newBench(t, "/dev").add("disk", "/dev/"+e.Name()), spoolerr.Denied, 0, "block device")
 			return
 		}
 	}
@@ -152,10 +153,10 @@ func TestPortExistsAndIsValid(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	wantError(t, valid(portconfig.EncodeText("/etc/passwd")), spoolerr.Denied, 0, "local_directories")
-	wantError(t, valid(portconfig.EncodeText("q")), spoolerr.NotFound, spoolerr.CodeUnknownPort)
+	montest.WantError(t, valid(portconfig.EncodeText("/etc/passwd")), spoolerr.Denied, 0, "local_directories")
+	montest.WantError(t, valid(portconfig.EncodeText("q")), spoolerr.NotFound, spoolerr.CodeUnknownPort)
 	_, err := b.xcv(0, "", "PortIsValid", portconfig.EncodeText("p"))
-	wantError(t, err, spoolerr.Denied, spoolerr.CodeAccessDenied)
+	montest.WantError(t, err, spoolerr.Denied, spoolerr.CodeAccessDenied)
 	if b.files() != "" {
 		t.Error("a question created a file")
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -16,13 +17,13 @@ import (
 func TestNoAllowedDirectory(t *testing.T) {
 	b := newBench(t)
 	b.mon = b.instance()
-	wantError(t, b.add("p", b.path("x")), spoolerr.Denied, spoolerr.CodeAccessDenied, `"p"`, `local_directories = ["/srv/print"]`)
+	montest.WantError(t, b.add("p", b.path("x")), spoolerr.Denied, spoolerr.CodeAccessDenied, `"p"`, `local_directories = ["/srv/print"]`)
 }
 
 func TestAllowedDirectoriesAreChecked(t *testing.T) {
 	for _, dir := range []string{"", "print", "/srv/../etc", "/srv//print", "/srv/./print", "/srv/\x00"} {
 		_, err := New([]string{dir})(t.Context(), newBench(t).host.Init(Name))
-		wantError(t, err, spoolerr.Invalid, 0, "local_directories")
+		montest.WantError(t, err, spoolerr.Invalid, 0, "local_directories")
 	}
 }
 
@@ -146,7 +147,7 @@ func TestSwapsDuringADocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, p.EndDoc(t.Context(), 0), spoolerr.Denied, 0, "symbolic link")
+	montest.WantError(t, p.EndDoc(t.Context(), 0), spoolerr.Denied, 0, "symbolic link")
 }
 
 func TestDirectoryNoLongerAllowed(t *testing.T) {
@@ -164,5 +165,5 @@ func TestDirectoryNoLongerAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, again.StartDoc(t.Context(), spool.Doc{}), spoolerr.Denied, 0, other, "local_directories")
+	montest.WantError(t, again.StartDoc(t.Context(), spool.Doc{}), spoolerr.Denied, 0, other, "local_directories")
 }

@@ -95,7 +95,7 @@ func TestPartOfAnotherIsNotPublished(t *testing.T) {
 	if err := os.WriteFile(part, []byte("theirs"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, p.EndDoc(t.Context(), 0), spoolerr.Precondition, 0, "second host")
+	montest.WantError(t, p.EndDoc(t.Context(), 0), spoolerr.Precondition, 0, "second host")
 	if got := b.files(); got != partName("NTPRINT", "FILE:")+"=theirs" {
 		t.Errorf("files %s", got)
 	}

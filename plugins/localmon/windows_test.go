@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -51,7 +52,7 @@ func TestWindowsNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.what, func(t *testing.T) {
 			_, err := b.xcv(tt.granted, "", tt.name, tt.in)
-			wantError(t, err, tt.kind, tt.code)
+			montest.WantError(t, err, tt.kind, tt.code)
 		})
 	}
 	if _, err := b.xcv(admin, "", "DeletePort", text(name)); err != nil {
@@ -103,5 +104,5 @@ func TestSetTimeOuts(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := b.open("file", b.path("out"))
-	wantError(t, f.SetTimeOuts(t.Context(), spool.TimeOuts{}), spoolerr.Invalid, spoolerr.CodeInvalidParameter, "file")
+	montest.WantError(t, f.SetTimeOuts(t.Context(), spool.TimeOuts{}), spoolerr.Invalid, spoolerr.CodeInvalidParameter, "file")
 }

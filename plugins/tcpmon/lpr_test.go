@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/spoolhost/spoolhost/plugins/internal/lpr/lprtest"
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -33,5 +34,5 @@ func TestPrintByLPR(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	wantError(t, b.admin("ConfigPort", []byte(`{"name":"lp1","settings":{"queue":""}}`)), spoolerr.Invalid, spoolerr.CodeInvalidData, "queue")
+	montest.WantError(t, b.admin("ConfigPort", []byte(`{"name":"lp1","settings":{"queue":""}}`)), spoolerr.Invalid, spoolerr.CodeInvalidData, "queue")
 }

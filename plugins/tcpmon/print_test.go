@@ -73,7 +73,7 @@ func TestConnectErrors(t *testing.T) {
 			b := newBench(t)
 			p := b.open("lp1", tt.settings)
 			err := p.StartDoc(t.Context(), spool.Doc{JobID: 1})
-			wantError(t, err, spoolerr.Unavailable, tt.code, `"lp1"`, tt.settings["host"], ":", "check")
+			montest.WantError(t, err, spoolerr.Unavailable, tt.code, `"lp1"`, tt.settings["host"], ":", "check")
 			if _, err := p.Write(t.Context(), []byte("x")); !errors.Is(err, spoolerr.CodeNoStartDoc) {
 				t.Errorf("Write after a failed StartDoc: %v", err)
 			}
@@ -98,21 +98,21 @@ func TestCallsOutOfOrder(t *testing.T) {
 		t.Errorf("EndDoc of an aborted document: %v", err)
 	}
 	b.start(p, 7)
-	wantError(t, p.StartDoc(t.Context(), spool.Doc{JobID: 8}), spoolerr.Busy, spoolerr.CodeBusy, "lp1", "end that one")
+	montest.WantError(t, p.StartDoc(t.Context(), spool.Doc{JobID: 8}), spoolerr.Busy, spoolerr.CodeBusy, "lp1", "end that one")
 	if err := errors.Join(p.EndDoc(t.Context(), 0), p.Close(t.Context()), p.Close(t.Context())); err != nil {
 		t.Error(err)
 	}
 	<-got
-	wantError(t, p.StartDoc(t.Context(), spool.Doc{}), spoolerr.BadHandle, spoolerr.CodeInvalidHandle, "closed")
+	montest.WantError(t, p.StartDoc(t.Context(), spool.Doc{}), spoolerr.BadHandle, spoolerr.CodeInvalidHandle, "closed")
 }
 
 func TestPortOpensOnce(t *testing.T) {
 	b := newBench(t)
 	p := b.open("lp1", map[string]string{"host": "printer"})
 	_, err := b.mon.OpenPort(t.Context(), "LP1")
-	wantError(t, err, spoolerr.Busy, spoolerr.CodeBusy, "LP1")
+	montest.WantError(t, err, spoolerr.Busy, spoolerr.CodeBusy, "LP1")
 	_, err = b.mon.OpenPort(t.Context(), "lp2")
-	wantError(t, err, spoolerr.NotFound, spoolerr.CodeUnknownPort, "lp2")
+	montest.WantError(t, err, spoolerr.NotFound, spoolerr.CodeUnknownPort, "lp2")
 	if err := p.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestSpoolerThatCannotBeTold(t *testing.T) {
 	b.host.Refuse(spoolerr.New(spoolerr.Unavailable, 0, "host is gone"))
 	b.start(p, 5)
 	err := errors.Join(writeAll(t.Context(), p, []byte("x")), p.EndDoc(t.Context(), 0))
-	wantError(t, err, spoolerr.Unavailable, spoolerr.CodeNotConnected, "job 5 is delivered", "host is gone")
+	montest.WantError(t, err, spoolerr.Unavailable, spoolerr.CodeNotConnected, "job 5 is delivered", "host is gone")
 	<-got
 	b.host.Refuse(nil)
 	b.start(p, 6)

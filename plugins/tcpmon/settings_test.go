@@ -55,7 +55,7 @@ func TestSettingsRefused(t *testing.T) {
 		c := portconfig.Config{Name: "lp1", Settings: map[string]string{"host": "printer"}}
 		c.Settings[tt.key] = tt.value
 		_, err := parse(c)
-		wantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidData, `"lp1"`, tt.key, tt.says)
+		montest.WantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidData, `"lp1"`, tt.key, tt.says)
 	}
 }
 

@@ -199,12 +199,12 @@ func TestBidiRefusals(t *testing.T) {
 	dev, _ := sink(t)
 	p := b.open("lp1", dev.snmp(agent))
 	_, err := p.SendRecvBidiData(t.Context(), 0, spool.BidiGet, nil)
-	wantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidParameter)
+	montest.WantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidParameter)
 	_, err = p.SendRecvBidiData(t.Context(), 0, "Brew", nil)
-	wantError(t, err, spoolerr.Unsupported, spoolerr.CodeNotSupported, "Brew")
+	montest.WantError(t, err, spoolerr.Unsupported, spoolerr.CodeNotSupported, "Brew")
 	if err := b.admin(portconfig.ConfigPort, portconfig.Encode("lp1", map[string]string{"snmp": "false"})); err != nil {
 		t.Fatal(err)
 	}
 	_, err = p.SendRecvBidiData(t.Context(), 0, spool.BidiEnumSchema, nil)
-	wantError(t, err, spoolerr.Unsupported, spoolerr.CodeNotSupported, "snmp=true")
+	montest.WantError(t, err, spoolerr.Unsupported, spoolerr.CodeNotSupported, "snmp=true")
 }

@@ -11,22 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
-
-func wantError(t *testing.T, err error, kind spoolerr.Kind, code spoolerr.Code, words ...string) {
-	t.Helper()
-	if !errors.Is(err, kind) || !errors.Is(err, code) {
-		t.Fatalf("got %v (%v, %v), want %v, %v", err, spoolerr.KindOf(err), spoolerr.CodeOf(err), kind, code)
-	}
-	for _, w := range words {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("%q does not say %q", err, w)
-		}
-	}
-}
 
 // paperOut is a printer that takes nothing until paper comes.
 func paperOut(t *testing.T) (dev *device, paper chan struct{}) {
@@ -53,7 +42,7 @@ func fill(t *testing.T, p *port) (sent int) {
 		n, err := p.Write(t.Context(), chunk)
 		sent += n
 		if err != nil {
-			wantError(t, err, spoolerr.NotReady, spoolerr.CodeNotReady, `"lp1"`, "127.0.0.1:", "paper")
+			montest.WantError(t, err, spoolerr.NotReady, spoolerr.CodeNotReady, `"lp1"`, "127.0.0.1:", "paper")
 			return sent
 		}
 	}
@@ -109,11 +98,13 @@ func TestWriteReturnsBeforeItsDeadline(t *testing.T) {
 	b.start(p, 1)
 	fill(t, p)
 	patient(p)
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	n, err := p.Write(ctx, make([]byte, 10))
-	if n != 0 || !errors.Is(err, spoolerr.NotReady) || ctx.Err() != nil {
-		t.Errorf("n=%d %v, context %v", n, err, ctx.Err())
+	var n int
+	err := montest.InTime(t, func(ctx context.Context) (err error) {
+		n, err = p.Write(ctx, make([]byte, 10))
+		return err
+	})
+	if n != 0 || !errors.Is(err, spoolerr.NotReady) {
+		t.Errorf("n=%d %v", n, err)
 	}
 }
 
@@ -165,7 +156,7 @@ func TestCloseAndShutdownInsideWrite(t *testing.T) {
 			} else {
 				b.mon.Shutdown(t.Context())
 			}
-			wantError(t, <-result, spoolerr.BadHandle, spoolerr.CodeInvalidHandle, "lp1", "closed")
+			montest.WantError(t, <-result, spoolerr.BadHandle, spoolerr.CodeInvalidHandle, "lp1", "closed")
 		})
 	}
 }
@@ -206,7 +197,7 @@ func TestResetInTheMiddle(t *testing.T) {
 	for err == nil {
 		_, err = p.Write(t.Context(), make([]byte, 1000))
 	}
-	wantError(t, err, spoolerr.Unavailable, spoolerr.CodeWriteFault, `"lp1"`, "127.0.0.1:", "bytes", "check")
+	montest.WantError(t, err, spoolerr.Unavailable, spoolerr.CodeWriteFault, `"lp1"`, "127.0.0.1:", "bytes", "check")
 	// The host must not be able to talk it into "sent".
 	_, again := p.Write(t.Context(), []byte("x"))
 	if again == nil || p.EndDoc(t.Context(), 0) == nil || len(b.host.Jobs()) != 0 {
@@ -223,7 +214,7 @@ func TestResetAtTheEndMayHaveLostTheTail(t *testing.T) {
 	p := b.open("lp1", dev.settings())
 	b.start(p, 1)
 	err := errors.Join(writeAll(t.Context(), p, []byte("doc")), p.EndDoc(t.Context(), 0))
-	wantError(t, err, spoolerr.Unavailable, spoolerr.CodeWriteFault, "last pages")
+	montest.WantError(t, err, spoolerr.Unavailable, spoolerr.CodeWriteFault, "last pages")
 	if len(b.host.Jobs()) != 0 {
 		t.Error("reported as sent")
 	}
@@ -249,7 +240,7 @@ func TestEarlyCloseIsNoDelivery(t *testing.T) {
 	if err == nil {
 		err = p.EndDoc(t.Context(), 0)
 	}
-	wantError(t, err, spoolerr.Unavailable, spoolerr.CodeWriteFault, "bytes")
+	montest.WantError(t, err, spoolerr.Unavailable, spoolerr.CodeWriteFault, "bytes")
 	if len(b.host.Jobs()) != 0 {
 		t.Error("reported as sent")
 	}
@@ -278,18 +269,19 @@ func TestPrinterThatNeverClosesHasTheDocument(t *testing.T) {
 
 // What waits in this machine for a printer without paper is not delivered.
 func TestTailThatIsNotTaken(t *testing.T) {
-	b := newBench(t)
-	dev, paper := paperOut(t)
-	p := b.open("lp1", dev.settings("writeTimeout", "20ms", "closeTimeout", "20ms"))
-	b.start(p, 1)
-	fill(t, p)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	wantError(t, p.EndDoc(ctx, 0), spoolerr.Unavailable, spoolerr.CodeTimeout, "to go", "paper")
-	if len(b.host.Jobs()) != 0 {
-		t.Error("reported as sent")
-	}
-	close(paper)
+	err := montest.InTime(t, func(ctx context.Context) error {
+		b := newBench(t)
+		dev, _ := paperOut(t)
+		p := b.open("lp1", dev.settings("writeTimeout", "20ms", "closeTimeout", "20ms"))
+		b.start(p, 1)
+		fill(t, p)
+		err := p.EndDoc(ctx, 0)
+		if len(b.host.Jobs()) != 0 {
+			t.Error("reported as sent")
+		}
+		return err
+	})
+	montest.WantError(t, err, spoolerr.Unavailable, spoolerr.CodeTimeout, "to go", "paper")
 }
 
 func TestEndDocObeysItsContext(t *testing.T) {
@@ -308,7 +300,7 @@ func TestEndDocObeysItsContext(t *testing.T) {
 		<-over
 		cancel()
 	}()
-	wantError(t, p.EndDoc(ctx, 0), spoolerr.Cancelled, spoolerr.CodeCancelled, "lp1")
+	montest.WantError(t, p.EndDoc(ctx, 0), spoolerr.Cancelled, spoolerr.CodeCancelled, "lp1")
 	b.start(p, 2)
 	p.EndDoc(t.Context(), spool.JobStatusDeleting)
 }

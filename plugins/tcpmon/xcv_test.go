@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/spoolhost/spoolhost/plugins/internal/montest"
 	"github.com/spoolhost/spoolhost/plugins/internal/tcpxcv"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/registry"
@@ -82,7 +83,7 @@ func TestXcvRefusals(t *testing.T) {
 			b := newBench(t)
 			b.write("lp1", registry.String("HostName", "printer"))
 			_, err := b.xcv(tt.granted, "", tt.name, tt.in)
-			wantError(t, err, tt.kind, tt.code)
+			montest.WantError(t, err, tt.kind, tt.code)
 			if infos, _ := b.mon.EnumPorts(t.Context()); len(infos) != 1 || infos[0].Description != "raw printer:9100" {
 				t.Errorf("a refused call changed the ports: %v", infos)
 			}
@@ -170,7 +171,7 @@ func TestDocumentedNames(t *testing.T) {
 		t.Errorf("IPAddress %q %v", s, err)
 	}
 	_, err = b.xcv(0, "", "HostAddress", nil)
-	wantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidData)
+	montest.WantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidData)
 }
 
 func TestPortChannel(t *testing.T) {
@@ -184,9 +185,9 @@ func TestPortChannel(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := b.xcv(1, "lp1", portconfig.DeletePort, portconfig.Encode("lp2", nil))
-	wantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidParameter, "lp1", "lp2")
+	montest.WantError(t, err, spoolerr.Invalid, spoolerr.CodeInvalidParameter, "lp1", "lp2")
 	_, err = b.xcv(1, "lp3", portconfig.GetConfigInfo, nil)
-	wantError(t, err, spoolerr.NotFound, spoolerr.CodeUnknownPort, "lp3")
+	montest.WantError(t, err, spoolerr.NotFound, spoolerr.CodeUnknownPort, "lp3")
 	if s := b.config("lp1").Settings; s["port"] != "1" || s["host"] != "one" {
 		t.Errorf("%v", s)
 	}
@@ -203,7 +204,7 @@ func TestDeletePort(t *testing.T) {
 	for _, in := range [][]byte{portconfig.Encode("LP1", nil), portconfig.EncodeText("LP1")} {
 		b := newBench(t)
 		p := b.open("lp1", map[string]string{"host": "printer"})
-		wantError(t, b.admin(portconfig.DeletePort, in), spoolerr.Busy, spoolerr.CodeBusy, "LP1", "printers")
+		montest.WantError(t, b.admin(portconfig.DeletePort, in), spoolerr.Busy, spoolerr.CodeBusy, "LP1", "printers")
 		p.Close(t.Context())
 		if err := b.admin(portconfig.DeletePort, in); err != nil {
 			t.Fatal(err)

@@ -173,7 +173,7 @@ func wantError(t *testing.T, err error, kind spoolerr.Kind, code spoolerr.Code) 
 
 func deadline(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -1,12 +1,13 @@
 package montest
 
 import (
+	"context"
 	"testing"
 	"time"
 )
 
 // patience is how long what must happen may take on a machine that is busy with other work.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Until waits until ok says yes, and fails the test when it never does.
 func Until(t testing.TB, what string, ok func() bool) {
@@ -22,4 +23,20 @@ func Until(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// InTime makes a call that returns shortly before its deadline, with more time for it where
+// the machine is too busy for that.
+func InTime(t testing.TB, call func(ctx context.Context) error) error {
+	t.Helper()
+	for _, d := range []time.Duration{300 * time.Millisecond, 3 * time.Second, 30 * time.Second} {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		err := call(ctx)
+		late := ctx.Err() != nil
+		if cancel(); !late {
+			return err
+		}
+	}
+	t.Fatal("it returns after its deadline")
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anishathalye/porcupine"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -80,7 +81,11 @@ func testChaos(t *testing.T, binary string) {
 	wait()
 	found := w.settle()
 	w.powerCut(found)
-	w.judge(found)
+	e := w.evidence(found)
+	w.judge(e)
+	if !w.Failed() {
+		w.spoil(e)
+	}
 }
 
 // powerCut ends all nodes at once when all is printed, and starts them again: nothing that
@@ -299,15 +304,39 @@ func (w *world) outcomes() (found []outcome, unfinished int) {
 	return found, unfinished
 }
 
-// judge has every judge look at what was written down.
-func (w *world) judge(found []outcome) {
+// evidence is all that was written down.
+type evidence struct {
+	asked     []submitted
+	found     []outcome
+	conns     []connection
+	ops       []porcupine.Operation
+	revisions []revision
+	lists     []listing // a few: they are judged as they come
+}
+
+func (w *world) evidence(found []outcome) evidence {
 	w.Helper()
-	var asked []submitted
+	e := evidence{found: found, conns: w.devices.records(), ops: w.history.operations(), lists: w.load.answers, revisions: w.revisions()}
 	for _, t := range w.load.jobs {
-		asked = append(asked, t.submitted)
+		e.asked = append(e.asked, t.submitted)
 	}
-	conns := w.devices.records()
-	problems := slices.Concat(checkJobs(asked, found), checkPaper(found, conns), checkOwners(conns), checkEpochs(found), checkHistory(w.history.operations(), patience))
+	return e
+}
+
+// problems is what the judges say of it.
+func (e evidence) problems() []string {
+	printers := make(map[string][]string)
+	for _, name := range spoolerNames() {
+		printers[name] = printerNames()
+	}
+	return slices.Concat(checkJobs(e.asked, e.found), checkPaper(e.found, e.conns), checkOwners(e.conns), checkEpochs(e.found),
+		checkWrites(spoolerNames(), e.revisions), checkLists(printers, e.lists), checkHistory(e.ops, patience))
+}
+
+// judge has every judge look at it.
+func (w *world) judge(e evidence) {
+	w.Helper()
+	problems := e.problems()
 	for text, times := range w.load.problems {
 		problems = append(problems, fmt.Sprintf("%s (%d times)", text, times))
 	}
@@ -315,13 +344,13 @@ func (w *world) judge(found []outcome) {
 	for _, p := range problems[:min(len(problems), most)] {
 		w.Error(p)
 	}
-	w.tell(found, conns, len(problems))
+	w.tell(e, len(problems))
 }
 
 // tell says how much was tried.
-func (w *world) tell(found []outcome, conns []connection, problems int) {
+func (w *world) tell(e evidence, problems int) {
 	attempts := make(map[string]int)
-	for _, o := range found {
+	for _, o := range e.found {
 		for _, a := range o.Attempts {
 			attempts[a]++
 		}
@@ -330,8 +359,8 @@ func (w *world) tell(found []outcome, conns []connection, problems int) {
 	for _, what := range slices.Sorted(maps.Keys(w.load.counts)) {
 		text = append(text, fmt.Sprintf("%d %s", w.load.counts[what], what))
 	}
-	w.Logf("%.0f s, %d jobs, %d connections, %d requests; attempts %v; %s; %d problems", time.Since(w.began).Seconds(), len(found), len(conns),
-		len(w.history.operations()), attempts, strings.Join(text, ", "), problems)
+	w.Logf("%.0f s, %d jobs, %d connections, %d requests, %d revisions; attempts %v; %s; %d problems", time.Since(w.began).Seconds(), len(e.found), len(e.conns),
+		len(e.ops), len(e.revisions), attempts, strings.Join(text, ", "), problems)
 	if w.Failed() {
 		for n := 1; n <= nodes; n++ {
 			if info, err := os.Stat(w.path("n" + strconv.Itoa(n) + ".log")); err == nil {

@@ -3,6 +3,9 @@
 package chaos
 
 import (
+	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +157,82 @@ func TestHistoriesAreJudged(t *testing.T) {
 		if (len(problems) == 0) != c.ok {
 			t.Errorf("%s: %v", c.name, problems)
 		}
+	}
+}
+
+// TestOldOwnersAreCaught: printers note, by the kernel's count, what has come from an old
+// owner when the first byte of the next one is read, and see what comes later.
+func TestOldOwnersAreCaught(t *testing.T) {
+	for late, want := range map[string]string{"": "", "late!": "5 bytes came after the first byte of connection 2"} {
+		d := &devices{began: time.Now()}
+		port, err := d.listen("127.0.0.1", "S", "P", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send := func(c net.Conn, text string, number, total int) {
+			t.Helper()
+			_, err := c.Write([]byte(text))
+			for deadline := time.Now().Add(time.Minute); err == nil; <-time.After(time.Millisecond) {
+				if list := d.records(); len(list) >= number && int(list[number-1].Total) == total {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("connection %d: the printer has not read %d bytes", number, total)
+				}
+			}
+			t.Fatal(err)
+		}
+		old := owner(t, "127.0.0.1", port)
+		send(old, "old owner", 1, 9)
+		next := owner(t, "127.0.0.2", port)
+		send(next, "new owner", 2, 9)
+		send(old, late, 1, 9+len(late))
+		expect(t, "late bytes "+late, checkOwners(d.records()), want)
+		d.close()
+		_, _ = old.Close(), next.Close()
+	}
+}
+
+// owner connects from an address of its own.
+func owner(t *testing.T, from string, port int) net.Conn {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := dialer.DialContext(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestWritesAreJudged: by the owner, under its epoch, in the order of revisions.
+func TestWritesAreJudged(t *testing.T) {
+	put := func(node, key, value string) revision {
+		return revision{Writer: node, Writes: []written{{Key: key, Value: []byte(value)}}}
+	}
+	own := func(node string, epoch int) revision {
+		return put("any", "cluster/owner/s", fmt.Sprintf(`{"node":%q,"epoch":%d}`, node, epoch))
+	}
+	attempt := func(node string, epoch int, outcome string) revision {
+		return put(node, "job/s/active/01", fmt.Sprintf(`{"attempts":[{"number":1,"epoch":%d,"outcome":%q}]}`, epoch, outcome))
+	}
+	taken := put("b", "job/s/active/01", `{}`)
+	cases := []struct {
+		name string
+		list []revision
+		want string
+	}{
+		{"the owner", []revision{own("a", 1), taken, attempt("a", 1, "printing"), attempt("a", 1, "printed")}, ""},
+		{"the next says what became of it", []revision{own("a", 1), taken, attempt("a", 1, "printing"), own("b", 2), attempt("b", 1, "interrupted")}, ""},
+		{"another spooler", []revision{own("a", 1), put("b", "job/t/done/01", "{}")}, ""},
+		{"an old owner", []revision{own("a", 1), taken, own("b", 2), attempt("a", 1, "printing")}, `is written by "a"`},
+		{"an old owner's end", []revision{own("a", 1), taken, attempt("a", 1, "printing"), own("b", 2), attempt("b", 1, "printed")}, "under epoch 1"},
+		{"an earlier epoch", []revision{own("a", 1), taken, own("a", 3), attempt("a", 1, "printing")}, "under epoch 1"},
+		{"a job that is changed elsewhere", []revision{own("a", 1), taken, taken}, `is written by "b"`},
+		{"a registry", []revision{own("a", 1), put("b", "registry/s/x", "")}, `is written by "b"`},
+		{"a state", []revision{own("a", 1), put("b", "cluster/state/s", "{}")}, `is written by "b"`},
+		{"nobody's", []revision{taken, put("a", "job/s/done/01", "{}")}, `is written by "a"`},
+	}
+	for _, c := range cases {
+		expect(t, c.name, checkWrites([]string{"S"}, c.list), c.want)
 	}
 }

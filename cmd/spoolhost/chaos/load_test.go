@@ -38,6 +38,7 @@ type load struct {
 	waiting  int
 	counts   map[string]int
 	problems map[string]int
+	answers  []listing // the first with printers, of each spooler
 }
 
 // ticket is a job as the clients have it.
@@ -276,6 +277,7 @@ func (l *load) ask(client int, node *machineNode, t *ticket, op string) {
 // lister asks a node for the printers of a spooler, and now and then for its jobs.
 func (l *load) lister(ctx context.Context, node *machineNode, name string) {
 	want := map[string][]string{name: printerNames()}
+	kept := false
 	for n := 1; ctx.Err() == nil; n++ {
 		jobs := n%10 == 0
 		list := l.list(node, name, jobs)
@@ -287,6 +289,9 @@ func (l *load) lister(ctx context.Context, node *machineNode, name string) {
 		}
 		l.mu.Lock()
 		l.counts["lists"]++
+		if list.Err == "" && !jobs && !kept {
+			l.answers, kept = append(l.answers, list), true
+		}
 		if list.Err != "" {
 			l.counts["lists refused"]++
 		}

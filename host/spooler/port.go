@@ -162,19 +162,39 @@ func (p *port) wrong() bool { return (p.open == nil) == (len(p.printers) > 0) }
 // print meanwhile. What waits for its turn is not reserved, so that its first job need not
 // wait; s.mu is held.
 func (s *Spooler) putRight(ports []*port) {
-	const together = 4
+	const together, many = 4, 256
 	var next atomic.Int64
 	for range min(together, len(ports)) {
 		s.goBackground(func(ctx context.Context) {
 			for i := next.Add(1) - 1; i < int64(len(ports)); i = next.Add(1) - 1 {
-				if p := ports[i]; s.reserveWrong(p) {
-					if s.inUse(p) {
-						_, _ = s.ensureOpen(ctx, p)
-					}
-					s.release(ctx, p)
+				began := time.Now()
+				s.putOneRight(ctx, ports[i])
+				if len(ports) > many {
+					s.giveWay(time.Since(began))
 				}
 			}
 		})
+	}
+}
+
+func (s *Spooler) putOneRight(ctx context.Context, p *port) {
+	if !s.reserveWrong(p) {
+		return
+	}
+	if s.inUse(p) {
+		_, _ = s.ensureOpen(ctx, p)
+	}
+	s.release(ctx, p)
+}
+
+// giveWay leaves the processor to what somebody waits for: nobody waits for the ports of a
+// spooler that has just come, but for its documents, and for others that are being accepted.
+func (s *Spooler) giveWay(took time.Duration) {
+	t := time.NewTimer(min(3*took, 10*time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.ending:
 	}
 }
 

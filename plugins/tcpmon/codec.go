@@ -1,6 +1,7 @@
 package tcpmon
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spoolhost/spoolhost/plugins/internal/ports"
@@ -56,7 +57,36 @@ func (codec) Settings(s ports.Stored) (map[string]string, error) {
 	f.Number("snmpPort", "SNMP Port")
 	f.Text("snmpVersion", "SNMP Version")
 	f.Time("snmpInterval", "SNMP Interval", time.Millisecond)
+	if _, ours := f.Settings["protocol"]; ours { // else somebody wrote the key by hand: it shows what is in it
+		fillUsual(f)
+	}
 	return f.Settings, f.Err
+}
+
+// fillUsual gives the settings that are not stored, see Usual.
+func fillUsual(f *ports.Form) {
+	f.Usual("byteCounting", "false")
+	f.Usual("connectTimeout", "10s")
+	f.Usual("writeTimeout", "30s")
+	f.Usual("closeTimeout", "1m0s")
+	f.Usual("keepAlive", "30s")
+	f.Usual("snmp", "false")
+	f.Usual("snmpCommunity", "public")
+	f.Usual("snmpIndex", "1")
+	f.Usual("snmpPort", "161")
+	f.Usual("snmpVersion", snmpV2c)
+	f.Usual("snmpInterval", "1m0s")
+}
+
+// Usual implements ports.Sparse: all but how the printer is reached.
+func (c codec) Usual() []registry.Value {
+	values, err := c.Values(portconfig.Config{Name: "p", Settings: map[string]string{"host": "usual"}})
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(values, func(v registry.Value) bool {
+		return v.Name == "Protocol" || v.Name == "HostName" || v.Name == "PortNumber"
+	})
 }
 
 func readStoredProtocol(f *ports.Form, s ports.Stored) {

@@ -3,6 +3,7 @@ package tcpmon
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,7 +156,41 @@ type capture struct {
 }
 
 func (c capture) Values(portconfig.Config) ([]registry.Value, error) { return c.values, nil }
+func (c capture) Usual() []registry.Value                            { return nil }
 func (c capture) Settings(s ports.Stored) (map[string]string, error) {
 	*c.into = s
 	return nil, nil
+}
+
+// TestUsualSettings: of a new port only what is unusual is stored, and it reads as if all
+// were; what is set back to the usual later is what it says.
+func TestUsualSettings(t *testing.T) {
+	b := newBench(t)
+	all, err := codec{}.Values(portconfig.Config{Name: "p", Settings: map[string]string{"host": "h"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := codec{}.Settings(stored(t, all))
+	if err != nil || len(full) != len(all)-2 { // queue and deviceType are empty
+		t.Fatalf("%d settings of %d values: %v, %v", len(full), len(all), full, err)
+	}
+	few := slices.DeleteFunc(slices.Clone(all), func(v registry.Value) bool {
+		return slices.ContainsFunc(codec{}.Usual(), func(u registry.Value) bool { return u.Name == v.Name })
+	})
+	if sparse, err := (codec{}).Settings(stored(t, few)); err != nil || !maps.Equal(sparse, full) || len(few) != 3 {
+		t.Errorf("of %v: %v, %v, want %v", few, sparse, err, full)
+	}
+	if err := b.admin(portconfig.AddPort, portconfig.Encode("p", map[string]string{"host": "h", "keepAlive": "5s"})); err != nil {
+		t.Fatal(err)
+	}
+	for _, keep := range []string{"5s", "30s", "0s"} {
+		if keep != "5s" {
+			if err := b.admin(portconfig.ConfigPort, portconfig.Encode("p", map[string]string{"keepAlive": keep})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := b.config("p").Settings; got["keepAlive"] != keep || len(got) != len(full) {
+			t.Errorf("keepAlive %s: %v", keep, got)
+		}
+	}
 }

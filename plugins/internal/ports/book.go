@@ -1,8 +1,10 @@
 package ports
 
 import (
+	"bytes"
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,6 +24,13 @@ type Codec interface {
 	Merge(current, changed map[string]string) map[string]string
 	// Info describes a port.
 	Info(c portconfig.Config) spool.PortInfo
+}
+
+// Sparse is a Codec that knows which values most ports have. Of a new port they are not
+// stored: where there are ten thousand, reading them is most of what a start takes.
+type Sparse interface {
+	// Usual gives them. Settings reads a port without them as one with them.
+	Usual() []registry.Value
 }
 
 // Overlay is the usual Merge: a setting that is not given keeps its value.
@@ -58,14 +67,18 @@ func (b *Book) Enum(ctx context.Context) ([]spool.PortInfo, error) {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	var infos []spool.PortInfo
+	listed := make(map[string][]registry.Value)
+	since := b.recent.now()
 	for sub, err := range b.store.all(ctx) {
 		if err != nil {
 			return nil, spoolerr.Wrap(err, "the list of ports cannot be read from the registry")
 		}
 		if stored := newStored(sub.Values); !stored.empty() {
 			infos = append(infos, b.info(sub.Name, stored))
+			listed[spool.Fold(sub.Name)] = sub.Values
 		}
 	}
+	b.recent.list(listed, since)
 	return infos, nil
 }
 
@@ -79,7 +92,8 @@ func (b *Book) info(name string, stored Stored) spool.PortInfo {
 }
 
 // Config gives a port's settings. What somebody else writes to the registry it may learn
-// a second late. The settings are the caller's to read.
+// a second late, or some seconds after the ports were listed. The settings are the caller's
+// to read.
 func (b *Book) Config(ctx context.Context, name string) (portconfig.Config, error) {
 	if c, ok := b.recent.get(name); ok {
 		return c, nil
@@ -93,9 +107,12 @@ func (b *Book) Config(ctx context.Context, name string) (portconfig.Config, erro
 }
 
 func (b *Book) read(ctx context.Context, name string) (portconfig.Config, error) {
-	stored, err := b.find(ctx, name)
-	if err != nil {
-		return portconfig.Config{}, err
+	stored, listed := b.recent.take(name)
+	if !listed {
+		var err error
+		if stored, err = b.find(ctx, name); err != nil {
+			return portconfig.Config{}, err
+		}
 	}
 	settings, err := b.codec.Settings(stored)
 	if err != nil {
@@ -121,7 +138,22 @@ func (b *Book) Add(ctx context.Context, c portconfig.Config) error {
 	case exists:
 		return spoolerr.New(spoolerr.Exists, 0, "port %s exists already; choose another name, or configure it", spool.Quote(c.Name))
 	}
-	return spoolerr.Wrap(b.store.write(ctx, c.Name, values), "port %s cannot be stored in the registry", spool.Quote(c.Name))
+	return spoolerr.Wrap(b.store.write(ctx, c.Name, b.unusual(values, Stored{})), "port %s cannot be stored in the registry", spool.Quote(c.Name))
+}
+
+// unusual gives the values of a port that have to be stored, over those that are.
+func (b *Book) unusual(values []registry.Value, stored Stored) []registry.Value {
+	sparse, ok := b.codec.(Sparse)
+	if !ok {
+		return values
+	}
+	usual := sparse.Usual()
+	return slices.DeleteFunc(values, func(v registry.Value) bool {
+		_, there := stored.values[spool.Fold(v.Name)]
+		return !there && slices.ContainsFunc(usual, func(u registry.Value) bool {
+			return u.Name == v.Name && u.Type == v.Type && bytes.Equal(u.Data, v.Data)
+		})
+	})
 }
 
 // Configure is ConfigPort. Settings that are not given keep their values; if the stored
@@ -141,7 +173,7 @@ func (b *Book) Configure(ctx context.Context, c portconfig.Config) error {
 	if err != nil {
 		return err
 	}
-	return spoolerr.Wrap(b.store.write(ctx, c.Name, values), "port %s cannot be stored in the registry", spool.Quote(c.Name))
+	return spoolerr.Wrap(b.store.write(ctx, c.Name, b.unusual(values, stored)), "port %s cannot be stored in the registry", spool.Quote(c.Name))
 }
 
 // Delete is DeletePort. An open port has printers, and stays.

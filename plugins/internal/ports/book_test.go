@@ -164,3 +164,49 @@ func TestUseAndShutdown(t *testing.T) {
 type counter struct{ n atomic.Int32 }
 
 func (c *counter) Abort() { c.n.Add(1) }
+
+// TestOpenAfterList: who opens the ports after they were listed reads none of them, until
+// something is changed, and each but once.
+func TestOpenAfterList(t *testing.T) {
+	b, reg := newBook(t)
+	for _, name := range []string{"p", "q"} {
+		if err := b.Add(t.Context(), portconfig.Config{Name: name, Settings: map[string]string{"v": name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var reads atomic.Int32
+	reg.Fail(func(string, string) error { reads.Add(1); return nil })
+	read := func(name, want string, from bool) {
+		t.Helper()
+		reads.Store(0)
+		b.recent.mu.Lock()
+		b.recent.began = b.recent.began.Add(-recentFor) // as a second later
+		b.recent.mu.Unlock()
+		c, err := b.Config(t.Context(), name)
+		if err != nil || c.Settings["v"] != want || reads.Load() > 0 != from {
+			t.Errorf("%s: %v, %v; the registry was asked %d times", name, c, err, reads.Load())
+		}
+	}
+	list := func() {
+		t.Helper()
+		if infos, err := b.Enum(t.Context()); err != nil || len(infos) != 2 {
+			t.Fatalf("%v, %v", infos, err)
+		}
+	}
+	read("p", "p", true)
+	list()
+	read("P", "p", false)
+	read("p", "p", true)
+	if err := b.Configure(t.Context(), portconfig.Config{Name: "q", Settings: map[string]string{"v": "new"}}); err != nil {
+		t.Fatal(err)
+	}
+	read("q", "new", true)
+	list()
+	read("q", "new", false)
+	if err := b.Delete(t.Context(), "p"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Config(t.Context(), "p"); !errors.Is(err, spoolerr.NotFound) {
+		t.Errorf("a port that was deleted since: %v", err)
+	}
+}

@@ -58,6 +58,13 @@ func (f *Form) number(value string) (uint64, bool) {
 	return n, !f.Fail(err) && ok
 }
 
+// Usual gives a setting that is not stored the value that it has then.
+func (f *Form) Usual(key, value string) {
+	if _, ok := f.Settings[key]; !ok {
+		f.Settings[key] = value
+	}
+}
+
 // Fail notes an error; it says whether there is one.
 func (f *Form) Fail(err error) bool {
 	if f.Err == nil {

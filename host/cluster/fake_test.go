@@ -16,6 +16,7 @@ import (
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spool"
@@ -350,15 +351,8 @@ func (i *fakeInstance) Close() error                { return nil }
 
 func (w *world) until(what string, is func() bool) {
 	w.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(60 * time.Second)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			w.Fatalf("never: %s; open: %v", what, w.openNow())
-		}
+	if !poll.OK(is) {
+		w.Fatalf("never: %s; open: %v", what, w.openNow())
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/cluster"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/store/etcd"
 	"github.com/spoolhost/spoolhost/host/store/etcd/etcdtest"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -144,13 +145,7 @@ func (h *hosts) ok(err error) {
 
 func (h *hosts) until(what string, is func() bool) {
 	h.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(90 * time.Second); !is(); <-tick.C {
-		if time.Now().After(deadline) {
-			h.Fatalf("never: %s", what)
-		}
-	}
+	poll.Until(h, what, is)
 }
 
 // create makes a spooler and waits until it is online at a node.

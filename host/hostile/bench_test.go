@@ -15,6 +15,7 @@ import (
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 )
@@ -121,7 +122,7 @@ func printMany(b *testing.B, node *spooler.Spooler, queues, documents, size int)
 
 // quiet waits until the hung document is out of its port.
 func quiet(b *testing.B, node *spooler.Spooler) {
-	until(b, "the hung attempt ends", func() bool {
+	poll.Until(b, "the hung attempt ends", func() bool {
 		for _, j := range node.Queue().Active("hung") {
 			if j.State == job.Printing {
 				return false

@@ -26,6 +26,7 @@ import (
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
@@ -37,9 +38,6 @@ func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
 	unraced.Main(m)
 }
-
-// patience bounds every wait: a test that needs it has failed.
-const patience = 60 * time.Second
 
 // house is a host with a queue that prints all the time.
 type house struct {
@@ -142,7 +140,7 @@ func (h *house) printOne(data []byte) {
 func (h *house) final(t testing.TB, id uint64) (j *job.Job) {
 	changed, stop := h.node().Queue().Watch(id)
 	defer stop()
-	limit := time.After(patience)
+	limit := time.After(poll.Patience)
 	for {
 		var err error
 		j, err = h.node().Queue().Get(context.Background(), id)
@@ -162,7 +160,7 @@ func (h *house) final(t testing.TB, id uint64) (j *job.Job) {
 func (h *house) goesOn(t testing.TB) {
 	t.Helper()
 	from := h.good.printed.Load()
-	until(t, "the good queue prints on", func() bool { return h.good.printed.Load() >= from+2 })
+	poll.Until(t, "the good queue prints on", func() bool { return h.good.printed.Load() >= from+2 })
 }
 
 // verify compares what came out at the good device with what was submitted.
@@ -205,7 +203,7 @@ func (h *house) wantSame(t testing.TB, before state) {
 	h.good.turn.Lock()
 	defer h.good.turn.Unlock()
 	var now state
-	ok := poll(func() bool {
+	ok := poll.OK(func() bool {
 		now = h.state()
 		now.goroutines, now.files = max(now.goroutines, before.goroutines), max(now.files, before.files)
 		return now == before
@@ -261,26 +259,5 @@ func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// poll asks until the answer is yes, or patience ends.
-func poll(ok func() bool) bool {
-	limit := time.Now().Add(patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		if time.Now().After(limit) {
-			return false
-		}
-		<-tick.C
-	}
-	return true
-}
-
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	if !poll(ok) {
-		t.Fatalf("never: %s", what)
 	}
 }

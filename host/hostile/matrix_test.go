@@ -19,6 +19,7 @@ import (
 
 	"google.golang.org/grpc/status"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
@@ -198,14 +199,14 @@ func (tr *trial) print() {
 	node := tr.house.node()
 	if slices.Contains(tr.outcomes, job.TimedOut) || slices.Contains(tr.outcomes, job.Unconfirmed) {
 		soon := 3 * time.Second
-		until(tr, "the port has a deadline", func() bool { // it is listed, or will be
+		poll.Until(tr, "the port has a deadline", func() bool { // it is listed, or will be
 			return node.SetPortLimits(tr.Context(), tr.name, spooler.PortLimits{Resource: &soon}) == nil
 		})
 	}
 	tr.addPrinter()
 	tr.submit(cmp.Or(tr.size, 100_000))
 	var got []job.Outcome
-	ok := poll(func() bool {
+	ok := poll.OK(func() bool {
 		j, err := node.Queue().Get(tr.Context(), tr.job)
 		check(tr, err)
 		got = nil
@@ -222,7 +223,7 @@ func (tr *trial) print() {
 	}
 	if tr.event == eventlog.JobAttemptEnded {
 		var why string
-		poll(func() bool { // the event comes after the record that it tells of
+		poll.OK(func() bool { // the event comes after the record that it tells of
 			why = tr.why("job", tr.jobName())
 			return strings.Contains(why, tr.says)
 		})
@@ -235,7 +236,7 @@ func (tr *trial) addPrinter() {
 		return
 	}
 	tr.printer = true
-	until(tr, "the printer can be added", func() bool { // its monitor may be on its way
+	poll.Until(tr, "the printer can be added", func() bool { // its monitor may be on its way
 		return tr.house.node().AddPrinter(tr.Context(), tr.name, spooler.Settings{Ports: []string{tr.name}}) == nil
 	})
 }
@@ -254,7 +255,7 @@ func (tr *trial) wantEvent() {
 	if tr.event == 0 {
 		return
 	}
-	ok := poll(func() bool {
+	ok := poll.OK(func() bool {
 		return slices.ContainsFunc(tr.events(uint32(tr.event)), func(e *apiv1.Event) bool {
 			return e.GetId() == uint32(tr.event) && strings.Contains(e.GetText(), tr.says) && strings.Contains(e.GetText(), strconv.Quote(tr.name))
 		})
@@ -276,7 +277,7 @@ func (tr *trial) wantState() {
 		want = "running"
 	}
 	var got *apiv1.Monitor
-	ok := poll(func() bool {
+	ok := poll.OK(func() bool {
 		r, err := tr.house.monitors().GetMonitor(tr.Context(), &apiv1.GetMonitorRequest{Name: tr.name})
 		check(tr, err)
 		got = r.GetMonitor()
@@ -295,9 +296,9 @@ func (tr *trial) remove() {
 		tr.house.final(tr, tr.job)
 	}
 	if tr.printer {
-		until(tr, "the printer can be deleted", func() bool { return node.DeletePrinter(context.Background(), tr.name) == nil })
+		poll.Until(tr, "the printer can be deleted", func() bool { return node.DeletePrinter(context.Background(), tr.name) == nil })
 	}
-	until(tr, "the monitor can be removed", func() bool {
+	poll.Until(tr, "the monitor can be removed", func() bool {
 		_, err := tr.house.monitors().RemoveMonitor(context.Background(), &apiv1.RemoveMonitorRequest{Name: tr.name})
 		return err == nil
 	})
@@ -311,7 +312,7 @@ func (tr *trial) remove() {
 func (tr *trial) wantGone() {
 	tr.Helper()
 	var left []proc
-	if !poll(func() bool {
+	if !poll.OK(func() bool {
 		left = processes(func(p proc) bool { return strings.Contains(p.text, tr.dir+"\x00") })
 		return len(left) == 0
 	}) {

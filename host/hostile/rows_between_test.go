@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/job"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
@@ -76,7 +77,7 @@ func dies(method, next string, r row) row {
 
 func (tr *trial) wantThirdLife() {
 	tr.addPrinter() // a port without one is not opened
-	until(tr, "a third life", func() bool {
+	poll.Until(tr, "a third life", func() bool {
 		lives, _ := os.ReadFile(filepath.Join(tr.dir, "lives"))
 		return len(lives) >= 3
 	})
@@ -88,7 +89,7 @@ func (tr *trial) wantThirdLife() {
 func (tr *trial) cancelled(same bool) {
 	tr.addPrinter()
 	tr.submit(100_000)
-	until(tr, "the document is being written", func() bool {
+	poll.Until(tr, "the document is being written", func() bool {
 		_, err := os.Stat(filepath.Join(tr.dir, "writing"))
 		return err == nil
 	})
@@ -98,7 +99,7 @@ func (tr *trial) cancelled(same bool) {
 		tr.Errorf("the document is %s", j.State)
 	}
 	if !same {
-		until(tr, "another process", func() bool { now := tr.pids(); return len(now) == 1 && !slices.Equal(now, before) })
+		poll.Until(tr, "another process", func() bool { now := tr.pids(); return len(now) == 1 && !slices.Equal(now, before) })
 	} else if now := tr.pids(); !slices.Equal(now, before) {
 		tr.Errorf("the process obeyed and was ended: %v, then %v", before, now)
 	}

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/spoolhost/spoolhost/host/eventlog"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/job"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	hostservicev1 "github.com/spoolhost/spoolhost/proto/spoolhost/hostservice/v1"
@@ -142,7 +143,7 @@ func excessRows() []row {
 				return nil
 			}
 		}},
-		{name: "calls after its Shutdown", lives: 1, outcomes: sent, options: &apiv1.MonitorOptions{KillGrace: durationpb.New(patience)}, do: func(m *module) {
+		{name: "calls after its Shutdown", lives: 1, outcomes: sent, options: &apiv1.MonitorOptions{KillGrace: durationpb.New(poll.Patience)}, do: func(m *module) {
 			m.before["Drain"] = func(ctx context.Context) error {
 				var tally tally
 				token, id, root := m.instance()

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/spoolhost/spoolhost/host/document"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 )
 
 // owner opens the bench's queue as a cluster spooler's owner does, and follows.
@@ -30,20 +30,6 @@ func (b *queueBench) owner(epoch uint64, came func(string)) *Queue {
 		<-done
 	})
 	return q
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-time.After(time.Millisecond):
-		}
-	}
 }
 
 func ref(id string) document.Ref { return document.Ref{ID: id, Size: 1} }
@@ -90,7 +76,7 @@ func TestSeveralWriters(t *testing.T) {
 	if want := 5 + nodes*each; len(slices.Compact(all)) != want || all[len(all)-1] != uint64(want) {
 		t.Fatalf("%d ids, the last %d, want %d without a gap", len(all), all[len(all)-1], want)
 	}
-	eventually(t, "the owner knows all jobs", func() bool { return q.Count("p") == len(all) })
+	poll.Until(t, "the owner knows all jobs", func() bool { return q.Count("p") == len(all) })
 	mu.Lock()
 	if kicked == 0 {
 		t.Error("the owner was not told of a printer with new jobs")
@@ -110,11 +96,11 @@ func TestIncomingByOthers(t *testing.T) {
 	q := b.owner(1, func(string) {})
 	j := b.must(one.Accept(t.Context(), Job{Printer: "P", State: Incoming}))
 	gone := b.must(one.Accept(t.Context(), Job{Printer: "P", State: Incoming}))
-	eventually(t, "the owner knows the incoming jobs", func() bool { return len(q.Active("P")) == 2 })
+	poll.Until(t, "the owner knows the incoming jobs", func() bool { return len(q.Active("P")) == 2 })
 	b.must(other.Add(t.Context(), j.ID, Part{Ref: ref("one")}, false))
 	b.must(one.Add(t.Context(), j.ID, Part{Ref: ref("two")}, true))
 	b.must(other.Complete(t.Context(), gone.ID)) // without a document it ends
-	eventually(t, "one is to print and one has ended", func() bool {
+	poll.Until(t, "one is to print and one has ended", func() bool {
 		jobs := q.Active("P")
 		return len(jobs) == 1 && jobs[0].State == Queued && len(jobs[0].Documents) == 2
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/loader"
 	"github.com/spoolhost/spoolhost/host/registry"
@@ -168,11 +169,11 @@ func TestCrashIsNotedAndStartedAgain(t *testing.T) {
 	f.add(t, "puppet", wire.KindPointPrint, "pointprint")
 	_, err := f.paths(t, "crash")
 	wantKind(t, err, spoolerr.Exited)
-	eventually(t, "it answers again", func() bool {
+	poll.Until(t, "it answers again", func() bool {
 		_, err := f.paths(t, "HpColor")
 		return err == nil
 	})
-	eventually(t, "the event", func() bool {
+	poll.Until(t, "the event", func() bool {
 		return len(f.events.Select(eventlog.Filter{IDs: []eventlog.ID{eventlog.ModuleFailed}, Object: eventlog.Module, Name: "puppet"})) == 1
 	})
 }
@@ -183,7 +184,7 @@ func TestHangEndsAtTheDeadline(t *testing.T) {
 	f.add(t, "puppet", wire.KindPointPrint, "pointprint")
 	_, err := f.paths(t, "hang")
 	wantKind(t, err, spoolerr.TimedOut)
-	eventually(t, "another process answers", func() bool {
+	poll.Until(t, "another process answers", func() bool {
 		_, err := f.paths(t, "HpColor")
 		return err == nil
 	})
@@ -218,7 +219,7 @@ func TestIdleProcessesEnd(t *testing.T) {
 	for range 2 {
 		_, err := f.paths(t, "HpColor")
 		check(t, err)
-		eventually(t, "it ends", func() bool { return len(f.Running()) == 0 })
+		poll.Until(t, "it ends", func() bool { return len(f.Running()) == 0 })
 	}
 	if n := len(f.events.Select(eventlog.Filter{IDs: []eventlog.ID{eventlog.ModuleFailed}})); n != 0 {
 		t.Errorf("%d failures noted", n)
@@ -265,17 +266,4 @@ func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// eventually polls with a deadline.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	end := time.After(time.Minute)
-	for !done() {
-		select {
-		case <-end:
-			t.Fatalf("%s: not within a minute", what)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }

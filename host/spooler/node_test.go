@@ -16,6 +16,7 @@ import (
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
@@ -28,9 +29,6 @@ func TestMain(m *testing.M) {
 	serveEarly()
 	unraced.Main(m)
 }
-
-// patience bounds every wait: a test that needs it has failed.
-const patience = 60 * time.Second
 
 // node is a host with the test monitor, which can be stopped and started again.
 type node struct {
@@ -104,7 +102,7 @@ func (n *node) run(h *host.Host) {
 	case err := <-n.done:
 		n.done <- err
 		n.Fatalf("the host ended: %v", err)
-	case <-time.After(patience):
+	case <-time.After(poll.Patience):
 		n.Fatal("the host is not ready")
 	}
 }
@@ -121,7 +119,7 @@ func (n *node) halt() {
 		if err != nil {
 			n.Errorf("the host ended with %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(poll.Patience):
 		n.Fatal("the host does not stop")
 	}
 	if err := n.host.Close(); err != nil {
@@ -198,7 +196,7 @@ func (n *node) await(id uint64, what string, ok func(*job.Job) bool) *job.Job {
 	n.Helper()
 	changed, stop := n.node().Queue().Watch(id)
 	defer stop()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(poll.Patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond) // progress is not told
 	defer tick.Stop()
@@ -237,17 +235,7 @@ func (n *node) sending(id uint64) *job.Job {
 // until polls a condition that nothing tells of.
 func (n *node) until(what string, ok func() bool) {
 	n.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			n.Fatalf("never: %s", what)
-		}
-	}
+	poll.Until(n, what, ok)
 }
 
 func (n *node) outcomes(id uint64, want ...job.Outcome) {

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/host/store/storetest"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -142,7 +143,7 @@ func TestBoltGoexit(t *testing.T) {
 			})
 		})
 	}
-	waitFor(t, func() bool { return b.Queued() == len(results) })
+	poll.Until(t, "the commits wait in line", func() bool { return b.Queued() == len(results) })
 	close(queued)
 	wg.Wait()
 	for i, err := range results {
@@ -165,11 +166,11 @@ func TestBoltWithdraw(t *testing.T) {
 	wg.Go(func() { // leads the next batch
 		_ = b.Update(context.Background(), func(store.Tx) error { return nil })
 	})
-	waitFor(t, func() bool { return b.Queued() == 1 })
+	poll.Until(t, "the commits wait in line", func() bool { return b.Queued() == 1 })
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error)
 	wg.Go(func() { result <- b.Update(ctx, func(store.Tx) error { ran = true; return nil }) })
-	waitFor(t, func() bool { return b.Queued() == 2 })
+	poll.Until(t, "the commits wait in line", func() bool { return b.Queued() == 2 })
 	cancel()
 	if err := <-result; !errors.Is(err, spoolerr.Cancelled) {
 		t.Errorf("got %v", err)
@@ -198,7 +199,7 @@ func TestBoltGroups(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, func() bool { return b.Queued() == 50 })
+	poll.Until(t, "the commits wait in line", func() bool { return b.Queued() == 50 })
 	close(release)
 	wg.Wait()
 	if got := b.Commits() - before; got != 2 {

@@ -10,24 +10,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/spoolhost/spoolhost/host/store"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
 func goexit() { runtime.Goexit() }
-
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing happened for 20 s")
-		}
-		runtime.Gosched()
-	}
-}
 
 // image gives the bytes of a store with 2,000 entries.
 func image(t *testing.T) []byte {

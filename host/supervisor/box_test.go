@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 	"github.com/spoolhost/spoolhost/sdk/wire/monitorwire"
 )
@@ -138,7 +139,7 @@ func TestOtherUser(t *testing.T) {
 		if refused := strings.Contains(strings.Join(p.Confinement(), "\n"), "NOT IN FORCE"); limited == refused {
 			t.Errorf("the limit is in force: %v, and it is said that it is not: %v", limited, refused)
 		}
-		p.Stop(deadline(t, patience), "test")
+		p.Stop(deadline(t, poll.Patience), "test")
 		within(t, "release", p.Released())
 		if left, err := os.ReadDir(env.UserDir); err != nil || len(left) > 0 {
 			t.Errorf("left in the user directory: %v %v", left, err)
@@ -207,10 +208,10 @@ func TestNextHostEndsStrays(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	check(t, cmd.Start())
 	check(t, o.Record(cmd.Process.Pid, "left", 3, mark))
-	until(t, "both run", func() bool { return len(strays(mark)) == 2 })
+	poll.Until(t, "both run", func() bool { return len(strays(mark)) == 2 })
 	check(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	found, err := o.End(deadline(t, patience))
+	found, err := o.End(deadline(t, poll.Patience))
 	if err != nil || len(found) != 1 || len(strays(mark)) != 0 {
 		t.Errorf("found %v, %v; left %v", found, err, strays(mark))
 	}
@@ -231,9 +232,9 @@ func TestMemoryLimit(t *testing.T) {
 	p, err := env.Start(context.Background(), spec, noServices, nil)
 	check(t, err)
 	demandNote(t, p, "memory: 200 MiB")
-	m, err := monitorwire.Initialize(deadline(t, patience), p.Conn(), monitorwire.Init{Token: "t", Root: 1, Handles: &monitorwire.Handles{}})
+	m, err := monitorwire.Initialize(deadline(t, poll.Patience), p.Conn(), monitorwire.Init{Token: "t", Root: 1, Handles: &monitorwire.Handles{}})
 	check(t, err)
-	_, err = m.EnumPorts(deadline(t, patience))
+	_, err = m.EnumPorts(deadline(t, poll.Patience))
 	wantKind(t, err, spoolerr.Exited)
 	if !strings.Contains(err.Error(), "it had come to its memory limit of 200 MiB") {
 		t.Errorf("error %q", err)
@@ -285,7 +286,7 @@ func TestCgroupOfProcess(t *testing.T) {
 // TestCgroupSweep: the next host ends what is in the groups of the last one.
 func TestCgroupSweep(t *testing.T) {
 	c := testCgroups(t)
-	check(t, c.Sweep(deadline(t, patience)))
+	check(t, c.Sweep(deadline(t, poll.Patience)))
 	if c.dir == "" {
 		return
 	}
@@ -299,7 +300,7 @@ func TestCgroupSweep(t *testing.T) {
 		defer close(reaped)
 		_ = cmd.Wait()
 	}()
-	check(t, c.Sweep(deadline(t, patience)))
+	check(t, c.Sweep(deadline(t, poll.Patience)))
 	within(t, "its end", reaped)
 	_ = g.file.Close()
 }

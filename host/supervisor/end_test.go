@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -20,7 +21,7 @@ import (
 // hang makes a call that does not return, and gives its error when it does.
 func hang(t *testing.T, p *Process) <-chan error {
 	t.Helper()
-	return hangIn(deadline(t, patience), t, p, "hang", "")
+	return hangIn(deadline(t, poll.Patience), t, p, "hang", "")
 }
 
 // hangIn makes a call that does not return before ctx ends.
@@ -32,7 +33,7 @@ func hangIn(ctx context.Context, t *testing.T, p *Process, what, with string) <-
 		_, err := c.xcv.Data(ctx, what, []byte(with))
 		failed <- err
 	}()
-	until(t, "the module is in the call", func() bool { return hanging(p) > before })
+	poll.Until(t, "the module is in the call", func() bool { return hanging(p) > before })
 	return failed
 }
 
@@ -112,7 +113,7 @@ func TestStopped(t *testing.T) {
 			env.StopGrace = 200 * time.Millisecond
 			p := start(t, env, "monitor")
 			check(t, syscall.Kill(p.PID, syscall.SIGSTOP))
-			until(t, "the module stops", func() bool { return stateOf(p.PID) == "T" })
+			poll.Until(t, "the module stops", func() bool { return stateOf(p.PID) == "T" })
 			began := time.Now()
 			end(p)
 			within(t, "the end of a stopped module", p.Released())
@@ -125,7 +126,7 @@ func TestStop(t *testing.T) {
 	t.Run("in order", func(t *testing.T) {
 		p := start(t, newEnv(t), "monitor")
 		began := time.Now()
-		p.Stop(deadline(t, patience), "test")
+		p.Stop(deadline(t, poll.Patience), "test")
 		within(t, "release", p.Released())
 		t.Logf("stop: %v", time.Since(began))
 		p.Stop(deadline(t, time.Second), "again") // of a process that is gone: no effect, no wait
@@ -135,7 +136,7 @@ func TestStop(t *testing.T) {
 		env.StopGrace = 100 * time.Millisecond
 		p := start(t, env, "deaf")
 		failed := hang(t, p)
-		p.Stop(deadline(t, patience), "test")
+		p.Stop(deadline(t, poll.Patience), "test")
 		wantKind(t, <-failed, spoolerr.Exited)
 	})
 	t.Run("caller gives up", func(t *testing.T) {
@@ -166,7 +167,7 @@ func TestGrandchild(t *testing.T) {
 	check(t, syscall.Kill(p.PID, syscall.SIGKILL))
 	within(t, "seeing the crash", p.Done())
 	t.Logf("crash with a grandchild seen after %v", time.Since(began))
-	until(t, "the grandchild is gone", func() bool { return !alive(grandchild) })
+	poll.Until(t, "the grandchild is gone", func() bool { return !alive(grandchild) })
 	within(t, "release", p.Released())
 }
 
@@ -185,10 +186,10 @@ func TestBigReply(t *testing.T) {
 	p := start(t, newEnv(t), "big")
 	client := monitorv2.NewPrintMonitorClient(p.Conn())
 	for range 2 {
-		_, err := client.EnumPorts(deadline(t, patience), &monitorv2.EnumPortsRequest{})
+		_, err := client.EnumPorts(deadline(t, poll.Patience), &monitorv2.EnumPortsRequest{})
 		wantKind(t, spoolgrpc.FromStatus(err), spoolerr.Exhausted)
 	}
-	if _, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, patience), &pluginv1.DescribeRequest{}); err != nil {
+	if _, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, poll.Patience), &pluginv1.DescribeRequest{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -223,7 +224,7 @@ func TestNoise(t *testing.T) {
 func TestMegabyteLine(t *testing.T) {
 	p := start(t, newEnv(t), "megaline")
 	open(t, p).do("cwd", "")
-	until(t, "a line in the tail", func() bool { return len(p.Tail()) > 0 })
+	poll.Until(t, "a line in the tail", func() bool { return len(p.Tail()) > 0 })
 	if long := len(p.Tail()[0].Text); long > maxLine {
 		t.Errorf("a line of %d bytes is in the tail", long)
 	}
@@ -256,7 +257,7 @@ func TestFlood(t *testing.T) {
 			t.Errorf("%d lines passed, %d of them counts of those left out", n, c)
 		}
 	}()
-	until(t, "the flood is above the rate", func() bool {
+	poll.Until(t, "the flood is above the rate", func() bool {
 		p.out.mu.Lock()
 		defer p.out.mu.Unlock()
 		return p.out.dropped > 0
@@ -271,7 +272,7 @@ func TestFlood(t *testing.T) {
 func TestPrinting(t *testing.T) {
 	p := start(t, newEnv(t), "monitor")
 	open(t, p).do("print", "3000")
-	until(t, "the last line arrives", func() bool {
+	poll.Until(t, "the last line arrives", func() bool {
 		for _, l := range p.Tail() {
 			if strings.HasPrefix(l.Text, "2999 ") {
 				return true

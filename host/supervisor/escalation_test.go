@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	monitorv2 "github.com/spoolhost/spoolhost/proto/spoolhost/monitor/v2"
 	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -64,7 +65,7 @@ func TestEnd(t *testing.T) {
 func stopModule(t *testing.T, p *Process) {
 	t.Helper()
 	check(t, syscall.Kill(p.PID, syscall.SIGSTOP))
-	until(t, "the module stops", func() bool { return stateOf(p.PID) == "T" })
+	poll.Until(t, "the module stops", func() bool { return stateOf(p.PID) == "T" })
 }
 
 // TestEndLetsCallsFinish: a call under way has the time of a step to come to its end.
@@ -73,7 +74,7 @@ func TestEndLetsCallsFinish(t *testing.T) {
 	env.EndStep = time.Minute
 	p := start(t, env, "monitor")
 	flag := filepath.Join(t.TempDir(), "go on")
-	ctx, giveUp := context.WithCancel(deadline(t, patience))
+	ctx, giveUp := context.WithCancel(deadline(t, poll.Patience))
 	failed := hangIn(ctx, t, p, "linger", flag)
 	p.End("another document hangs")
 	giveUp() // the module is waiting for its file now
@@ -93,12 +94,12 @@ func TestGivenUp(t *testing.T) {
 	t.Run("obeys", func(t *testing.T) {
 		p := start(t, env, "monitor")
 		for range 3 {
-			ctx, giveUp := context.WithCancel(deadline(t, patience))
+			ctx, giveUp := context.WithCancel(deadline(t, poll.Patience))
 			failed := hangIn(ctx, t, p, "wait", "")
 			giveUp()
 			wantKind(t, <-failed, spoolerr.Cancelled)
 		}
-		until(t, "the calls have settled", func() bool {
+		poll.Until(t, "the calls have settled", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return !p.settling
@@ -119,11 +120,11 @@ func TestGivenUp(t *testing.T) {
 	t.Run("hangs while another obeys", func(t *testing.T) {
 		p := start(t, env, "monitor")
 		flag := filepath.Join(t.TempDir(), "go on")
-		slow, giveUpSlow := context.WithCancel(deadline(t, patience))
+		slow, giveUpSlow := context.WithCancel(deadline(t, poll.Patience))
 		first := hangIn(slow, t, p, "linger", flag)
 		giveUpSlow()
 		<-first
-		hung, giveUpHung := context.WithCancel(deadline(t, patience))
+		hung, giveUpHung := context.WithCancel(deadline(t, poll.Patience))
 		second := hangIn(hung, t, p, "hang", "")
 		giveUpHung()
 		<-second

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/wire/monitorwire"
 )
@@ -99,9 +100,9 @@ func TestHostKilled(t *testing.T) {
 			host, module, grandchild := launchHost(t, shortDir(t))
 			began := time.Now()
 			check(t, host.Process.Kill())
-			until(t, "the module is gone", func() bool { return !alive(module) })
+			poll.Until(t, "the module is gone", func() bool { return !alive(module) })
 			t.Logf("the module was gone after %v", time.Since(began))
-			until(t, "its grandchild is gone", func() bool { return !alive(grandchild) })
+			poll.Until(t, "its grandchild is gone", func() bool { return !alive(grandchild) })
 		})
 	}
 }
@@ -112,12 +113,12 @@ func TestHostKilledWithStoppedModule(t *testing.T) {
 	dir := shortDir(t)
 	host, module, grandchild := launchHost(t, dir)
 	check(t, syscall.Kill(module, syscall.SIGSTOP))
-	until(t, "the module stops", func() bool { return stateOf(module) == "T" })
+	poll.Until(t, "the module stops", func() bool { return stateOf(module) == "T" })
 	check(t, host.Process.Kill())
 	_ = host.Wait()
 	next, err := NewOrphans(filepath.Join(dir, "orphans"))
 	check(t, err)
-	_, err = next.End(deadline(t, patience))
+	_, err = next.End(deadline(t, poll.Patience))
 	check(t, err)
 	if alive(module) || alive(grandchild) {
 		t.Errorf("after Orphans.End: module alive %v, grandchild alive %v", alive(module), alive(grandchild))

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
 
@@ -29,7 +30,7 @@ func TestImagesNoticeChange(t *testing.T) {
 	}
 	info, err := os.Stat(path)
 	check(t, err)
-	until(t, "the digest is remembered", func() bool {
+	poll.Until(t, "the digest is remembered", func() bool {
 		_, err := s.Digest(path)
 		check(t, err)
 		return len(s.known) == 1
@@ -61,7 +62,7 @@ func TestImagesPipe(t *testing.T) {
 		_, err := NewImages().Digest(path)
 		done <- err
 	}()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(poll.Patience)
 	defer limit.Stop()
 	select {
 	case err := <-done:
@@ -90,7 +91,7 @@ func TestImagesRememberAcrossStarts(t *testing.T) {
 	check(t, os.WriteFile(path, []byte("one"), 0o700))
 	s := OpenImages(book)
 	var first string
-	until(t, "the digest is remembered", func() bool {
+	poll.Until(t, "the digest is remembered", func() bool {
 		var err error
 		first, err = s.Digest(path)
 		check(t, err)

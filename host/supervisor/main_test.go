@@ -14,6 +14,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -110,7 +111,7 @@ type channel struct {
 
 func open(t testing.TB, p *Process) channel {
 	t.Helper()
-	ctx := deadline(t, patience)
+	ctx := deadline(t, poll.Patience)
 	m, err := monitorwire.Initialize(ctx, p.Conn(), monitorwire.Init{Token: "t", Root: 1, MonitorName: "m", ServerName: "s"})
 	check(t, err)
 	x, err := m.XcvOpenPort(ctx, "", 0)
@@ -150,33 +151,18 @@ func deadline(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// patience bounds every wait: a test that needs it has failed.
-const patience = time.Minute
-
 // within fails the test if done is not closed in time, and says how long it took.
 func within(t testing.TB, what string, done <-chan struct{}) time.Duration {
 	t.Helper()
 	began := time.Now()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(poll.Patience)
 	defer limit.Stop()
 	select {
 	case <-done:
 	case <-limit.C:
-		t.Fatalf("%s took more than %v", what, patience)
+		t.Fatalf("%s took more than %v", what, poll.Patience)
 	}
 	return time.Since(began)
-}
-
-// until polls; it is for what nobody announces, such as the end of a foreign process.
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.Now().Add(patience); !ok(); <-tick.C {
-		if time.Now().After(limit) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
 }
 
 // alive says whether a process runs; a zombie does not.

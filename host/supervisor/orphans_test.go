@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 )
 
 // sleeper is a process in a group of its own, which somebody must reap.
@@ -55,7 +57,7 @@ func TestOrphansEndsSurvivor(t *testing.T) {
 	o := newOrphans(t)
 	cmd := sleeper(t, "sleep 3600 & sleep 3600")
 	check(t, o.Record(cmd.Process.Pid, "left", 7, ""))
-	found, err := o.End(deadline(t, patience))
+	found, err := o.End(deadline(t, poll.Patience))
 	check(t, err)
 	if len(found) != 1 || found[0].Name != "left" || found[0].Incarnation != 7 || found[0].PID != cmd.Process.Pid {
 		t.Errorf("found %+v", found)
@@ -63,7 +65,7 @@ func TestOrphansEndsSurvivor(t *testing.T) {
 	if groupAlive(cmd.Process.Pid) {
 		t.Error("its group is alive")
 	}
-	found, err = o.End(deadline(t, patience))
+	found, err = o.End(deadline(t, poll.Patience))
 	if err != nil || len(found) != 0 {
 		t.Errorf("the second time: %v, %v", found, err)
 	}
@@ -74,11 +76,11 @@ func TestOrphansEndsLeaderlessGroup(t *testing.T) {
 	o := newOrphans(t)
 	cmd := sleeper(t, "sleep 3600 & echo")
 	check(t, o.Record(cmd.Process.Pid, "left", 8, ""))
-	until(t, "the leader is gone", func() bool { return stateOf(cmd.Process.Pid) == "" })
+	poll.Until(t, "the leader is gone", func() bool { return stateOf(cmd.Process.Pid) == "" })
 	if !groupAlive(cmd.Process.Pid) {
 		t.Fatal("no group left")
 	}
-	found, err := o.End(deadline(t, patience))
+	found, err := o.End(deadline(t, poll.Patience))
 	if err != nil || len(found) != 1 || groupAlive(cmd.Process.Pid) {
 		t.Errorf("found %v, %v", found, err)
 	}
@@ -99,7 +101,7 @@ func TestOrphansSpares(t *testing.T) {
 			cmd := sleeper(t, "sleep 3600")
 			check(t, o.Record(cmd.Process.Pid, "other", 9, ""))
 			rewrite(t, o, 9, change)
-			found, err := o.End(deadline(t, patience))
+			found, err := o.End(deadline(t, poll.Patience))
 			if err != nil || len(found) != 0 {
 				t.Errorf("found %v, %v", found, err)
 			}
@@ -115,7 +117,7 @@ func TestOrphansDamagedRecords(t *testing.T) {
 	for i, text := range []string{"", "{", `{"pid":"x"}`, "null", "\x00\x01", `{"pid":99999999999999999999}`} {
 		check(t, os.WriteFile(filepath.Join(o.dir, fmt.Sprint(i)), []byte(text), 0o600))
 	}
-	found, err := o.End(deadline(t, patience))
+	found, err := o.End(deadline(t, poll.Patience))
 	if err != nil || len(found) != 0 {
 		t.Errorf("found %v, %v", found, err)
 	}
@@ -129,7 +131,7 @@ func TestForget(t *testing.T) {
 	check(t, o.Record(os.Getpid(), "me", 1, ""))
 	o.Forget(1)
 	o.Forget(1)
-	if found, err := o.End(deadline(t, patience)); err != nil || len(found) != 0 {
+	if found, err := o.End(deadline(t, poll.Patience)); err != nil || len(found) != 0 {
 		t.Errorf("found %v, %v", found, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	pluginv1 "github.com/spoolhost/spoolhost/proto/spoolhost/plugin/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
 )
@@ -29,7 +30,7 @@ func TestStart(t *testing.T) {
 	for range 2 {
 		p := start(t, env, "monitor", "EXTRA=1")
 		var with peer.Peer
-		d, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, patience), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
+		d, err := pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, poll.Patience), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
 		check(t, err)
 		if got := certificateOf(t, with); got != p.run.identity.offered {
 			t.Errorf("the module's certificate is %s, want the one that it was offered", got)
@@ -54,7 +55,7 @@ func TestStart(t *testing.T) {
 		if err != nil || len(sockets) != 1 {
 			t.Errorf("sockets in the private directory: %v", sockets)
 		}
-		p.Stop(deadline(t, patience), "test")
+		p.Stop(deadline(t, poll.Patience), "test")
 		within(t, "release", p.Released())
 		if _, err := os.Stat(p.dir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("private directory after the end: %v", err)
@@ -66,7 +67,7 @@ func TestStart(t *testing.T) {
 func TestStartOwnCertificate(t *testing.T) {
 	p := start(t, newEnv(t), "simple")
 	var with peer.Peer
-	_, _ = pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, patience), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
+	_, _ = pluginv1.NewPluginClient(p.Conn()).Describe(deadline(t, poll.Patience), &pluginv1.DescribeRequest{}, grpc.Peer(&with))
 	if certificateOf(t, with) == p.run.identity.offered {
 		t.Error("a module that knows nothing of it has the certificate that it was offered")
 	}
@@ -130,7 +131,7 @@ func TestStartFailures(t *testing.T) {
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "module test") {
 				t.Errorf("error %q does not contain %q and the module", err, c.want)
 			}
-			if took := time.Since(began); took > patience {
+			if took := time.Since(began); took > poll.Patience {
 				t.Errorf("took %v", took)
 			}
 		})
@@ -200,7 +201,7 @@ func TestStartCancelled(t *testing.T) {
 		_, err := env.Start(ctx, spec, noServices, nil)
 		failed <- err
 	}()
-	until(t, "the module runs", func() bool {
+	poll.Until(t, "the module runs", func() bool {
 		entries, err := os.ReadDir(env.Orphans.dir)
 		return err == nil && len(entries) > 0
 	})
@@ -208,7 +209,7 @@ func TestStartCancelled(t *testing.T) {
 	select {
 	case err := <-failed:
 		wantKind(t, err, spoolerr.Cancelled)
-	case <-time.After(patience):
+	case <-time.After(poll.Patience):
 		t.Error("a start that was cancelled goes on")
 	}
 }
@@ -239,7 +240,7 @@ func TestStartAfterLauncherEnded(t *testing.T) {
 // TestManyStarts prints the figure that X19 gives for go-plugin, and counts descriptors.
 func TestManyStarts(t *testing.T) {
 	env := newEnv(t)
-	start(t, env, "monitor").Stop(deadline(t, patience), "warm-up")
+	start(t, env, "monitor").Stop(deadline(t, poll.Patience), "warm-up")
 	var files int
 	var began time.Time
 	var starting time.Duration

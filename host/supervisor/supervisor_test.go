@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 )
 
 // TestBackoff: failures of a module that ran for so long in between give these delays.
@@ -103,7 +105,7 @@ func newStage(t *testing.T, b Backoff) *stage {
 func (s *stage) expect(want ...string) {
 	s.t.Helper()
 	for _, w := range want {
-		limit := time.NewTimer(patience)
+		limit := time.NewTimer(poll.Patience)
 		select {
 		case got := <-s.events:
 			if got != w {

@@ -20,6 +20,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/eventlog"
 	"github.com/spoolhost/spoolhost/host/frontend/access"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/portmon"
@@ -37,10 +38,7 @@ func TestMain(m *testing.M) {
 	unraced.Main(m)
 }
 
-const (
-	patience    = 30 * time.Second
-	monitorName = "Test Monitor"
-)
+const monitorName = "Test Monitor"
 
 // The callers of the tests. The operator is the system's user nobody, in nobody's group.
 const (
@@ -80,7 +78,7 @@ func newBench(t *testing.T) *bench {
 		b.serve(uid)
 	}
 	t.Cleanup(b.close)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), poll.Patience)
 	defer cancel()
 	b.spooler.WaitStarted(ctx)
 	return b
@@ -182,7 +180,7 @@ func (b *bench) close() {
 	for _, c := range b.conns {
 		_ = c.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), poll.Patience)
 	defer cancel()
 	b.server.Close(ctx)
 	b.work.Wait()
@@ -245,17 +243,7 @@ func (b *bench) submit(uid int64, printer, data string) uint64 {
 // until polls a condition that nothing tells of.
 func (b *bench) until(what string, ok func() bool) {
 	b.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			b.Fatalf("never: %s", what)
-		}
-	}
+	poll.Until(b, what, ok)
 }
 
 func (b *bench) documents() int {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/spoolhost/spoolhost/host/frontend/access"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/share"
 	apiv1 "github.com/spoolhost/spoolhost/proto/spoolhost/api/v1"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
@@ -46,7 +47,7 @@ func newLibrary(t *testing.T, r *readers) *library {
 	var served sync.WaitGroup
 	served.Go(func() { _ = s.Serve(socket) })
 	t.Cleanup(func() {
-		at, cancel := context.WithTimeout(context.Background(), patience)
+		at, cancel := context.WithTimeout(context.Background(), poll.Patience)
 		defer cancel()
 		s.Close(at)
 		served.Wait()
@@ -91,7 +92,7 @@ func (l *library) rest(stream grpc.ServerStreamingClient[apiv1.ReadFileResponse]
 func TestReadersTakeTurns(t *testing.T) {
 	shelf := newReaders(2, 50*time.Millisecond, 500*time.Millisecond)
 	l := newLibrary(t, shelf)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*poll.Patience)
 	defer cancel()
 	var idle []grpc.ServerStreamingClient[apiv1.ReadFileResponse]
 	for range 6 {

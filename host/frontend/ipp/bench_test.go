@@ -18,6 +18,7 @@ import (
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp/attr"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/hosttest/unraced"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
@@ -27,9 +28,6 @@ func TestMain(m *testing.M) {
 	hosttest.ServeMonitor()
 	unraced.Main(m)
 }
-
-// patience bounds every wait: a test that needs it has failed.
-const patience = 30 * time.Second
 
 const monitorName = "Test Monitor"
 
@@ -90,7 +88,7 @@ func newBench(t *testing.T, adjust func(*host.Config)) *bench {
 	case err := <-done:
 		done <- err
 		t.Fatal(err)
-	case <-time.After(patience):
+	case <-time.After(poll.Patience):
 		t.Fatal("the host is not ready")
 	}
 	b.addr = h.IPPAddrs()[0]
@@ -232,7 +230,7 @@ func (b *bench) state(id uint64, want job.State) *job.Job {
 	b.Helper()
 	changed, stop := b.host.Node().Queue().Watch(id)
 	defer stop()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(poll.Patience)
 	defer deadline.Stop()
 	for {
 		j, err := b.host.Node().Queue().Get(b.Context(), id)

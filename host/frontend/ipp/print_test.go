@@ -21,6 +21,7 @@ import (
 	"github.com/spoolhost/spoolhost/host"
 	"github.com/spoolhost/spoolhost/host/frontend/ipp/attr"
 	"github.com/spoolhost/spoolhost/host/hosttest"
+	"github.com/spoolhost/spoolhost/host/hosttest/poll"
 	"github.com/spoolhost/spoolhost/host/job"
 	"github.com/spoolhost/spoolhost/host/spooler"
 )
@@ -127,17 +128,7 @@ func TestBrokenOff(t *testing.T) {
 
 func (b *bench) until(what string, ok func() bool) {
 	b.Helper()
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			b.Fatalf("never: %s", what)
-		}
-	}
+	poll.Until(b, what, ok)
 }
 
 func TestCreateSendClose(t *testing.T) {

@@ -115,23 +115,30 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-func TestDamagedLines(t *testing.T) {
-	path := logPath(t)
+// twoLines writes a log of two events, and gives its text.
+func twoLines(t *testing.T) (path string, text []byte) {
+	t.Helper()
+	path = logPath(t)
 	l := open(t, path, Options{})
 	l.Add(job(1))
 	l.Add(job(2))
 	_ = l.Close()
-	good, err := os.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path, text
+}
+
+func TestDamagedLines(t *testing.T) {
+	path, good := twoLines(t)
 	lines := bytes.SplitAfter(good, []byte{'\n'})
 	mixed := slices.Concat([]byte("garbage\n\n{}\n[1]\n\x00\x00\xff\n"), lines[0],
 		[]byte(`{"seq":"x"}`+"\n"), bytes.Repeat([]byte("long"), maxLine), []byte("\n"), lines[1], []byte(`{"seq":99,"ti`))
 	if err := os.WriteFile(path, mixed, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l = open(t, path, Options{})
+	l := open(t, path, Options{})
 	if got := seqs(l.Select(Filter{})); got != "1 2" {
 		t.Errorf("read %q", got)
 	}
@@ -144,19 +151,12 @@ func TestDamagedLines(t *testing.T) {
 
 // Numbers go on where all that the memory has room for is damaged.
 func TestDamagedTail(t *testing.T) {
-	path := logPath(t)
-	l := open(t, path, Options{})
-	l.Add(job(1))
-	l.Add(job(2))
-	_ = l.Close()
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, good := twoLines(t)
 	if err := os.WriteFile(path, append(good, strings.Repeat("garbage\n", 10)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if l = open(t, path, Options{Ring: 8}); l.Last() != 2 {
+	l := open(t, path, Options{Ring: 8})
+	if l.Last() != 2 {
 		t.Errorf("the last event is number %d, not 2", l.Last())
 	}
 }

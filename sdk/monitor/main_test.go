@@ -27,22 +27,37 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // joined serves a monitor and gives a connection to it: wire and server, without a process.
 func joined(t *testing.T, initialize monitor.Initialize) *grpc.ClientConn {
 	t.Helper()
+	return served(t, func(s *grpc.Server, host *wire.Host) {
+		monitor.Register(s, initialize, host, slog.New(slog.DiscardHandler))
+	})
+}
+
+// joinedV1 is joined for an unconverted monitor.
+func joinedV1(t *testing.T, initialize monitor.InitializeV1) *grpc.ClientConn {
+	t.Helper()
+	return served(t, func(s *grpc.Server, host *wire.Host) {
+		monitor.RegisterV1(s, initialize, host, slog.New(slog.DiscardHandler))
+	})
+}
+
+func served(t *testing.T, register func(s *grpc.Server, host *wire.Host)) *grpc.ClientConn {
+	t.Helper()
 	l := bufconn.Listen(1 << 20)
 	s := grpc.NewServer()
 	conn, err := grpc.NewClient("passthrough:///buf", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxReply)))
 	check(t, err)
-	monitor.Register(s, initialize, wire.NewHost(conn), slog.New(slog.DiscardHandler))
-	served := make(chan struct{})
+	register(s, wire.NewHost(conn))
+	ended := make(chan struct{})
 	go func() {
-		defer close(served)
+		defer close(ended)
 		_ = s.Serve(l)
 	}()
 	t.Cleanup(func() {
 		_ = conn.Close()
 		s.Stop()
-		<-served
+		<-ended
 	})
 	return conn
 }

@@ -2,20 +2,13 @@ package monitor_test
 
 import (
 	"context"
-	"log/slog"
-	"net"
 	"strings"
 	"testing"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/spoolhost/spoolhost/sdk/monitor"
 	"github.com/spoolhost/spoolhost/sdk/monitor/portconfig"
 	"github.com/spoolhost/spoolhost/sdk/spool"
 	"github.com/spoolhost/spoolhost/sdk/spoolerr"
-	"github.com/spoolhost/spoolhost/sdk/wire"
 	"github.com/spoolhost/spoolhost/sdk/wire/monitorwire"
 )
 
@@ -40,27 +33,6 @@ func (o old) AddPortEx(_ context.Context, in []byte) error {
 func (o old) DeletePort(_ context.Context, name string) error {
 	o.note("DeletePort %s", name)
 	return o.err
-}
-
-func joinedV1(t *testing.T, initialize monitor.InitializeV1) *grpc.ClientConn {
-	t.Helper()
-	l := bufconn.Listen(1 << 20)
-	s := grpc.NewServer()
-	conn, err := grpc.NewClient("passthrough:///buf", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
-	check(t, err)
-	monitor.RegisterV1(s, initialize, wire.NewHost(conn), slog.New(slog.DiscardHandler))
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = s.Serve(l)
-	}()
-	t.Cleanup(func() {
-		_ = conn.Close()
-		s.Stop()
-		<-served
-	})
-	return conn
 }
 
 // TestUnconverted takes a document through a monitor that knows of no handle.

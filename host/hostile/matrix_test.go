@@ -89,10 +89,9 @@ func TestMatrix(t *testing.T) {
 		defer close(printing)
 		h.print(ctx)
 	}()
-	var before state
-	t.Run("before", func(*testing.T) { before = h.rest() }) // within: a test is a goroutine
-	for _, beside := range [][]string{{"handshake", "calls"}, {"between"}, {"ways"}, {"replies"}, {"processes"}, {"output"}, {"callbacks"}, {"limits"}} {
-		h.runGroups(t, beside)
+	before := h.rest()
+	for _, together := range [][]string{{"handshake", "calls"}, {"between"}, {"ways"}, {"replies"}, {"processes"}, {"output"}, {"callbacks"}, {"limits"}} {
+		h.runGroups(t, together)
 		h.wantSame(t, before)
 	}
 	stop()

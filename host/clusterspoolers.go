@@ -270,13 +270,13 @@ func (o *ownedSpooler) disown() {
 // Report implements cluster.Instance.
 func (o *ownedSpooler) Report() cluster.Report {
 	const most = 5 // of the problems; all are in status
-	st := o.Standing()
+	st := o.Brief(most)
 	r := cluster.Report{
 		State: st.State, Printers: st.Printers, Missing: st.Missing,
 		Needs: make(map[string]string), Uses: make(map[string]int),
 	}
 	if st.State == "online-incomplete" {
-		r.Problems = st.Problems[:min(len(st.Problems), most)]
+		r.Problems = st.Problems
 	}
 	for _, u := range st.Uses {
 		r.Needs[u.Monitor], r.Uses[u.Monitor] = u.Digest, u.Printers

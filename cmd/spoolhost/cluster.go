@@ -211,7 +211,7 @@ func newClusterRemoveCommand(opts *options) *cobra.Command {
 		Long: `Take a node out of the cluster. Its etcd member goes, and its certificate counts no more.
 Drain it first if it runs; one that is gone for ever is removed just so.`,
 		Example: "  spoolhost cluster remove print3",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: complete(opts, 1, clusterNodeNames),
 		RunE: withHost(opts, func(ctx context.Context, c *call, cmd *cobra.Command, args []string) error {
 			if _, err := c.RemoveNode(ctx, &apiv1.RemoveNodeRequest{Node: args[0]}); err != nil {
 				return err
@@ -220,4 +220,15 @@ Drain it first if it runs; one that is gone for ever is removed just so.`,
 			return nil
 		}),
 	}
+}
+
+// clusterNodeNames are those of all nodes, also of those that are down.
+func clusterNodeNames(ctx context.Context, c *client, _ string) ([]cobra.Completion, error) {
+	status, err := c.GetCluster(ctx, &apiv1.GetClusterRequest{})
+	return offers(status.GetMembers(), (*apiv1.ClusterMember).GetNode, func(m *apiv1.ClusterMember) string {
+		if m.GetReachable() {
+			return "answers"
+		}
+		return "does not answer"
+	}), err
 }

@@ -98,7 +98,11 @@ func spoolerNames(ctx context.Context, c *client, _ string) ([]cobra.Completion,
 	status, err := c.GetStatus(ctx, &apiv1.GetStatusRequest{})
 	found := offers(status.GetSpoolers(), (*apiv1.SpoolerStatus).GetName, (*apiv1.SpoolerStatus).GetState)
 	if elsewhere, err := clusterSpoolerNames(ctx, c, ""); err == nil {
-		found = append(found, elsewhere...)
+		for _, name := range elsewhere {
+			if !slices.Contains(found, name) { // else it lives on this host
+				found = append(found, name)
+			}
+		}
 	}
 	return found, err
 }

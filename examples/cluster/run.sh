@@ -5,7 +5,8 @@
 #   examples/cluster/run.sh [BINARY]    BINARY is spoolhost; without it, one is built
 #
 # It needs bash and python3 (a printer that counts), takes about half a minute, and leaves
-# nothing behind. KEEP=1 keeps its directory.
+# nothing behind. KEEP=1 keeps its directory. Lines that begin with "nodeN $" are commands as
+# an operator of that node would type them, where --addr is not needed.
 set -euo pipefail
 work=$(mktemp -d /tmp/sc.XXXXXX) # short: socket paths are
 pids=()
@@ -60,53 +61,65 @@ cluster {
 HCL
 done
 node() { local i=$1; shift; "$bin" --addr "unix:$work/s$i" "$@"; }
+# run N COMMAND...: shows the command, and runs it at node N
+run() {
+  local i=$1 word line; shift
+  line="node$i \$ spoolhost"
+  for word; do [[ $word == *' '* ]] && word="'$word'"; line+=" $word"; done
+  printf '%s\n' "$line"
+  node "$i" "$@"
+}
 start() {
   rm -f "$work/out$1"
   "$bin" serve --config "$work/$1.hcl" --ipp none > "$work/out$1" 2> "$work/node$1.log" & pids+=($!)
   eval "pid$1=$!"
   until_ 60 grep -q 'is ready' "$work/out$1"
 }
+echo "node1 \$ spoolhost cluster init --config 1.hcl    # and serve"
 "$bin" cluster init --config "$work/1.hcl" > "$work/init"
 start 1
 for i in 2 3; do
+  echo "node$i \$ spoolhost cluster join TOKEN --config $i.hcl    # the command that \"cluster token\" prints, and serve"
   token=$(node 1 cluster token | grep -o 'spoolhost-join-[^ ]*')
   "$bin" cluster join "$token" --config "$work/$i.hcl" > "$work/join$i"
   start $i
 done
 until_ 60 sh -c "'$bin' --addr unix:$work/s3 cluster status -o json | grep -c '\"role\": *\"member\"' | grep -qx 2"
-node 3 cluster status
+run 3 cluster status
 
 say 'a print server that lives on one of them, with a printer'
-node 1 spooler create NTPRINT
+run 1 spooler create NTPRINT
 owner() { node "$1" spooler list -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0].get("owner", ""))'; }
 online() { grep -Eq 'NTPRINT +online' <<< "$(node "$1" spooler list)"; }
 until_ 60 online 2
-node 2 port add P1 --spooler NTPRINT --monitor 'Standard TCP/IP Port' --set host=127.0.0.1 --set port="$port"
-node 3 printer add office --spooler NTPRINT --port P1
-echo 'before' | node 1 print --spooler NTPRINT -p office --wait -
+run 2 port add P1 --spooler NTPRINT --monitor 'Standard TCP/IP Port' --set host=127.0.0.1 --set port="$port"
+run 3 printer add office --spooler NTPRINT --port P1
+echo 'before' | run 1 print --spooler NTPRINT -p office --wait -
 grep -q 'printed: before' "$work/paper" || die 'nothing was printed'
 
 first=$(owner 3)
-say "the node that it lives on, $first, is killed; the others take documents all the time"
+say "the node that it lives on, $first, is killed (kill -9); the others take documents all the time"
 killed=${first#node}
+began=$SECONDS
 eval "{ kill -9 \$pid$killed; wait \$pid$killed; } 2>/dev/null" || true # the shell would tell of it later
 others=$(printf '1 2 3' | tr ' ' '\n' | grep -v "$killed")
 for n in 1 2 3 4 5; do
   for i in $others; do
-    echo "document $n by node$i" | node "$i" print --spooler NTPRINT -p office -
+    echo "document $n by node$i" | run "$i" print --spooler NTPRINT -p office -
   done
 done
 i=${others%%$'\n'*}
 until_ 60 sh -c "[ \$(grep -c 'printed: document' '$work/paper') -ge 10 ]"
-say "it lives on $(owner "$i") now, and has printed them all"
+say "$((SECONDS - began)) s after the kill (a lease is 5 s) it lives on $(owner "$i"), and all are printed once:"
 sort "$work/paper" | grep 'printed:' | uniq -c
-node "$i" spooler list
+run "$i" spooler list
 
 say "$first comes back"
 start "$killed"
-node "$killed" cluster status
-echo 'after' | node "$killed" print --spooler NTPRINT -p office --wait -
+echo 'after' | run "$killed" print --spooler NTPRINT -p office --wait -
 grep -q 'printed: after' "$work/paper" || die 'nothing was printed'
+say "it does not get the print server back by itself; an operator moves it"
+run "$killed" spooler move NTPRINT --to "$first" --wait
 say "what has happened to it, as all nodes tell it"
-node "$killed" events --spooler NTPRINT --about spooler/NTPRINT
+run "$killed" events --spooler NTPRINT --about spooler/NTPRINT
 say 'done'

@@ -70,10 +70,10 @@ func claimIn(tx store.Tx, name string, own *Owner) (before Owner, err error) {
 func (n *Node) noteTaken(l *local, before Owner) {
 	name := n.displayName(l.name)
 	var text string
-	severity := eventlog.Warning
+	how, severity := "taken over", eventlog.Warning
 	switch {
 	case before == Owner{}:
-		text, severity = "it has been created", eventlog.Info
+		how, severity, text = "taken", eventlog.Info, "it has been created"
 	case before.Node == "":
 		text = "it had no owner"
 	case spool.Fold(before.Node) == spool.Fold(n.cfg.Name):
@@ -82,7 +82,7 @@ func (n *Node) noteTaken(l *local, before Owner) {
 		text = "node " + before.Node + " did not renew its lease"
 	}
 	n.noteSpooler(eventlog.SpoolerTaken, severity, name,
-		fmt.Sprintf("spooler %s is taken over by %s, epoch %d: %s", spool.Quote(name), n.cfg.Name, l.own.Epoch, text))
+		fmt.Sprintf("spooler %s is %s by %s, epoch %d: %s", spool.Quote(name), how, n.cfg.Name, l.own.Epoch, text))
 }
 
 // open makes an instance and runs it.
@@ -115,7 +115,7 @@ func (n *Node) opened(l *local, own Owner, instance Instance, err error, took ti
 		})
 	default:
 		n.start(l, own, instance)
-		n.progress(l, "opened", fmt.Sprintf("%d printers read in %v", instance.Report().Printers, took.Round(time.Millisecond)))
+		n.progress(l, "opened", fmt.Sprintf("%s read in %v", printers(instance.Report().Printers), took.Round(time.Millisecond)))
 		n.step(l, ownerEvent{what: onOpened})
 	}
 }

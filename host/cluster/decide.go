@@ -171,7 +171,7 @@ func (n *Node) told(l *local, before, after Report) {
 	name := n.displayName(l.name)
 	switch after.State {
 	case "online":
-		n.noteSpooler(eventlog.SpoolerOnline, eventlog.Info, name, fmt.Sprintf("spooler %s is online on %s, epoch %d, with %d printers", spool.Quote(name), n.cfg.Name, l.own.Epoch, after.Printers))
+		n.noteSpooler(eventlog.SpoolerOnline, eventlog.Info, name, fmt.Sprintf("spooler %s is online on %s, epoch %d, with %s", spool.Quote(name), n.cfg.Name, l.own.Epoch, printers(after.Printers)))
 	case "online-incomplete":
 		why := ""
 		if len(after.Problems) > 0 {

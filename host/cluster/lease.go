@@ -207,7 +207,9 @@ func (t *tenancy) enter(ctx context.Context) fenceEvent {
 	old, ttl := t.lease, t.fence.ttl
 	t.mu.Unlock()
 	failed := func(what string, err error) fenceEvent {
-		t.warn(what, err)
+		if !errors.Is(ctx.Err(), context.Canceled) { // the node is not stopping
+			t.warn(what, err)
+		}
 		return fenceEvent{what: onFailed}
 	}
 	if old != 0 {

@@ -100,7 +100,7 @@ func (n *Node) departure(l *local, to string) {
 // arrived ends the move by which a spooler came.
 func (n *Node) arrived(l *local, r Report) {
 	at, number := n.cfg.Now(), l.own.Moved
-	text := fmt.Sprintf("%d printers", r.Printers)
+	text := printers(r.Printers)
 	if r.State != "online" {
 		text = fmt.Sprintf("%d of %d printers are missing: %s", r.Missing, r.Printers, strings.Join(r.Problems, "; "))
 	}
@@ -125,4 +125,12 @@ func (n *Node) writeState(own Owner, name string, r Report) error {
 	return n.guarded(name, own).Update(ctx, func(tx store.Tx) error {
 		return putJSON(tx, stateKey(name), State{Report: r, Node: n.cfg.Name, Epoch: own.Epoch, At: n.cfg.Now()})
 	})
+}
+
+// printers counts them in words.
+func printers(n int) string {
+	if n == 1 {
+		return "1 printer"
+	}
+	return fmt.Sprintf("%d printers", n)
 }

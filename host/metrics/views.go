@@ -84,7 +84,7 @@ func (c *views) Collect(ch chan<- prometheus.Metric) {
 }
 
 func collect(ch chan<- prometheus.Metric, t table, s *spooler.Spooler) {
-	name, queue, standing := s.Name(), s.Queue(), s.Standing()
+	name, queue, standing := s.Name(), s.Queue(), s.Brief(1)
 	counts := queue.States()
 	for _, state := range []job.State{job.Queued, job.Held, job.Printing} {
 		ch <- t.jobs.of(name, float64(counts[state]), string(state))

@@ -75,6 +75,7 @@ type record struct {
 // printer is a record with its life.
 type printer struct {
 	record
+	keys       []string    // its ports' names, folded
 	submitting int         // submissions under way: it cannot be deleted meanwhile
 	timer      *time.Timer // wakes it when its hours or a job's begin
 	// initializing: its driver has not yet agreed to it, and it takes no jobs.
@@ -357,8 +358,10 @@ func (s *Spooler) loadPrinters(ctx context.Context) error {
 // adopt puts a printer into the tables; s.mu is held or the spooler not yet shared.
 func (s *Spooler) adopt(p *printer) {
 	s.printers[spool.Fold(p.Name)] = p
-	for _, name := range p.Ports {
+	p.keys = make([]string, len(p.Ports))
+	for i, name := range p.Ports {
 		s.port(name).use(p)
+		p.keys[i] = spool.Fold(name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package spooler
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -27,8 +28,13 @@ type Standing struct {
 }
 
 // Standing looks at all printers once.
-func (s *Spooler) Standing() Standing {
+func (s *Spooler) Standing() Standing { return s.Brief(math.MaxInt) }
+
+// Brief is Standing with so many of the problems at most. It is asked several times a second:
+// to name ten thousand printers would take longer than to find them, and hold up all else.
+func (s *Spooler) Brief(most int) Standing {
 	count := make(map[*unit]int)
+	var missing []*printer
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := Standing{Printers: len(s.printers)}
@@ -38,19 +44,25 @@ func (s *Spooler) Standing() Standing {
 		}
 	}
 	for _, pr := range s.printers {
-		if state, reason := s.printerState(pr); state == "missing" {
-			st.Missing++
-			st.Problems = append(st.Problems, "printer "+spool.Quote(pr.Name)+" is missing"+because(reason))
+		if s.missing(pr) {
+			missing = append(missing, pr)
 		}
 		s.countUnits(pr, count)
 	}
 	slices.Sort(st.Problems)
+	st.Problems = st.Problems[:min(len(st.Problems), most)]
+	st.Missing = len(missing)
+	slices.SortFunc(missing, func(a, b *printer) int { return strings.Compare(a.Name, b.Name) })
+	for _, pr := range missing[:min(len(missing), most-len(st.Problems))] {
+		_, reason := s.countPorts(pr)
+		st.Problems = append(st.Problems, "printer "+spool.Quote(pr.Name)+" is missing"+because(reason))
+	}
 	switch {
 	case s.stopping:
 		st.State = "stopping"
 	case s.rising():
 		st.State = "starting"
-	case len(st.Problems) > 0:
+	case len(st.Problems) > 0 || st.Missing > 0:
 		st.State = "online-incomplete"
 	default:
 		st.State = "online"
@@ -68,13 +80,13 @@ func (s *Spooler) Standing() Standing {
 
 // countUnits counts each monitor of a printer's ports once; s.mu is held.
 func (s *Spooler) countUnits(pr *printer, count map[*unit]int) {
-	for i, name := range pr.Ports {
-		p := s.ports[spool.Fold(name)]
+	for i, key := range pr.keys {
+		p := s.ports[key]
 		if p == nil || p.unit == nil {
 			continue
 		}
-		again := slices.ContainsFunc(pr.Ports[:i], func(before string) bool {
-			o := s.ports[spool.Fold(before)]
+		again := slices.ContainsFunc(pr.keys[:i], func(before string) bool {
+			o := s.ports[before]
 			return o != nil && o.unit == p.unit
 		})
 		if !again {

@@ -169,13 +169,36 @@ func (s *Spooler) printerState(pr *printer) (state, reason string) {
 	return "idle", reason
 }
 
+// missing says that printerState is "missing", without the words for it; s.mu is held.
+func (s *Spooler) missing(pr *printer) bool {
+	if pr.Paused {
+		return false
+	}
+	return !slices.ContainsFunc(pr.keys, func(key string) bool { return !s.portMissing(s.ports[key]) })
+}
+
+// portMissing says that portState is "missing", or would be if there were the port; s.mu is
+// held.
+func (s *Spooler) portMissing(p *port) bool {
+	switch {
+	case s.intake && (p == nil || p.unit == nil):
+		return false
+	case p == nil || p.unit == nil || !p.unit.tried():
+		return !s.rising()
+	}
+	return !p.listed || p.job == 0 && !p.unit.ready()
+}
+
 // portCounts is how many ports of a printer stand how.
 type portCounts struct{ missing, starting, printing, working int }
 
 // countPorts also gives the first reason that one of them has.
 func (s *Spooler) countPorts(pr *printer) (n portCounts, reason string) {
-	for _, name := range pr.Ports {
-		p := s.port(name)
+	for i, key := range pr.keys {
+		p := s.ports[key]
+		if p == nil {
+			p = s.port(pr.Ports[i])
+		}
 		state, status := s.portState(p)
 		if status != "" && reason == "" {
 			reason = about(p, status)
@@ -305,7 +328,7 @@ func (s *Spooler) viewPort(p *port) PortView {
 func (s *Spooler) Problems() []string { return s.Standing().Problems }
 
 // State is "starting", "online", "online-incomplete" or "stopping".
-func (s *Spooler) State() string { return s.Standing().State }
+func (s *Spooler) State() string { return s.Brief(1).State }
 
 // Condition is how one port of a printer stands.
 type Condition struct {

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -100,6 +101,10 @@ func (w *world) inject(ctx context.Context, f fault) (heal func() error, err err
 		return w.end(syscall.SIGKILL, w.etcd[f.Node%etcds], w.etcd[f.Other%etcds])
 	case "stop":
 		return stop(&node.process), nil
+	case "both-stop": // nobody is left who could end its modules
+		guard := stopChildren(node, "guard")
+		host := stop(&node.process)
+		return func() error { return errors.Join(guard(), host()) }, nil
 	case "etcd-stop":
 		return stop(w.etcd[f.Node%etcds]), nil
 	case "module", "modules", "guard":

@@ -30,7 +30,7 @@ func (f fault) String() string {
 // kinds gives the faults that there are, the frequent ones several times.
 func kinds(external bool) []string {
 	list := []string{
-		"kill", "kill", "kill", "term", "stop", "stop", "stop", "module", "module", "modules", "guard", "module-stop", "modules-stop", "guard-stop",
+		"kill", "kill", "kill", "term", "stop", "stop", "stop", "module", "module", "modules", "guard", "both-stop", "module-stop", "modules-stop", "guard-stop",
 		"cut", "cut", "cut-in", "cut-out", "pair", "pair-in", "island",
 		"readonly", "readonly-all", "full", "move", "move", "move", "drain",
 	}

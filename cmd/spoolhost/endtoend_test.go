@@ -165,36 +165,51 @@ func TestMonitorKilledInMidDocument(t *testing.T) {
 	}
 }
 
+// halfway is a host with a document of which half is at its printer, until open.
+type halfway struct {
+	shell
+	host           *serveProcess
+	sink           *hosttest.Sink
+	open           func()
+	dir, path, sum string
+}
+
+func startHalfway(ctx context.Context, t *testing.T) *halfway {
+	t.Helper()
+	const size = 8 << 20
+	h := &halfway{dir: shortDir(t)}
+	gate, open := holdFirst(size / 2)
+	h.sink, h.open = newSink(t, gate), open
+	t.Cleanup(open)
+	h.host = startServe(ctx, t, h.dir)
+	h.shell = shell{t, h.host.addr}
+	h.printer("Slow", h.sink)
+	h.path, h.sum = writeDocument(t, h.dir, size)
+	h.ok("print", "-p", "Slow", h.path)
+	if err := h.sink.Wait(ctx, func(r []hosttest.Receipt) bool { return len(r) > 0 && r[0].Bytes >= size/2 }); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
 func TestSIGTERMFinishesTheRunningDocument(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	dir := shortDir(t)
-	const size = 8 << 20
-	gate, open := holdFirst(size / 2)
-	sink := newSink(t, gate)
-	t.Cleanup(open)
-	host := startServe(ctx, t, dir)
-	s := shell{t, host.addr}
-	s.printer("Slow", sink)
-	path, sum := writeDocument(t, dir, size)
-	s.ok("print", "-p", "Slow", path)
-	s.ok("print", "-p", "Slow", path) // waits behind the first
-	if err := sink.Wait(ctx, func(r []hosttest.Receipt) bool { return len(r) > 0 && r[0].Bytes >= size/2 }); err != nil {
+	h := startHalfway(ctx, t)
+	h.ok("print", "-p", "Slow", h.path) // waits behind the first
+	if err := h.host.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := host.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	open()
-	if err := host.cmd.Wait(); err != nil {
+	h.open()
+	if err := h.host.cmd.Wait(); err != nil {
 		t.Fatalf("serve: %v", err)
 	}
-	if r := sink.Receipts(); len(r) != 1 || r[0].SHA256 != sum {
+	if r := h.sink.Receipts(); len(r) != 1 || r[0].SHA256 != h.sum {
 		t.Fatalf("after SIGTERM the printer has %+v", r)
 	}
-	host = startServe(ctx, t, dir)
+	host := startServe(ctx, t, h.dir)
 	t.Cleanup(host.kill)
-	if err := sink.Wait(ctx, func(r []hosttest.Receipt) bool { return len(r) == 2 && r[1].SHA256 == sum }); err != nil {
+	if err := h.sink.Wait(ctx, func(r []hosttest.Receipt) bool { return len(r) == 2 && r[1].SHA256 == h.sum }); err != nil {
 		t.Errorf("the waiting job did not print after the restart: %v", err)
 	}
 }
@@ -202,28 +217,16 @@ func TestSIGTERMFinishesTheRunningDocument(t *testing.T) {
 func TestSecondSIGTERMEndsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	dir := shortDir(t)
-	const size = 8 << 20
-	gate, open := holdFirst(size / 2)
-	sink := newSink(t, gate)
-	t.Cleanup(open)
-	host := startServe(ctx, t, dir)
-	s := shell{t, host.addr}
-	s.printer("Slow", sink)
-	path, _ := writeDocument(t, dir, size)
-	s.ok("print", "-p", "Slow", path)
-	if err := sink.Wait(ctx, func(r []hosttest.Receipt) bool { return len(r) > 0 && r[0].Bytes >= size/2 }); err != nil {
-		t.Fatal(err)
-	}
+	h := startHalfway(ctx, t)
 	var m jsonMonitor
-	s.json(&m, "monitor", "show", demoMonitor)
-	_ = host.cmd.Process.Signal(syscall.SIGTERM)
+	h.json(&m, "monitor", "show", demoMonitor)
+	_ = h.host.cmd.Process.Signal(syscall.SIGTERM)
 	waitFor(ctx, t, "the host is stopping", func() bool {
-		_, out, _ := s.run("status", "-o", "json")
+		_, out, _ := h.run("status", "-o", "json")
 		return strings.Contains(out, `"stopping"`)
 	})
-	_ = host.cmd.Process.Signal(syscall.SIGTERM)
-	if err := host.cmd.Wait(); err == nil {
+	_ = h.host.cmd.Process.Signal(syscall.SIGTERM)
+	if err := h.host.cmd.Wait(); err == nil {
 		t.Error("serve was cut short and yet ended with status 0")
 	}
 	waitFor(ctx, t, "the module is gone", func() bool { return gone(m.Processes[0].PID) })

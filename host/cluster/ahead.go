@@ -130,11 +130,11 @@ func (n *Node) getReady(v View, l *local) {
 	n.work.Go(func() {
 		defer close(a.over)
 		made, err := n.cfg.Prepare(ctx, s)
-		if err != nil {
+		if err == nil {
+			a.made = made
+		} else if ctx.Err() == nil {
 			n.warn("spooler "+spool.Quote(s.Name)+" could not be got ready", err)
-			return
 		}
-		a.made = made
 	})
 }
 

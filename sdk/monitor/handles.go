@@ -23,6 +23,9 @@ type entry struct {
 	value  any
 	turn   chan struct{} // holds one token while a call is in it
 	doc    heldDocument  // of a port
+	// life ends when the instance is shut down: then the calls in it are cancelled.
+	life context.Context
+	end  context.CancelFunc
 }
 
 func (h *handles) add(parent uint64, value any) uint64 {
@@ -32,7 +35,8 @@ func (h *handles) add(parent uint64, value any) uint64 {
 		h.entries = make(map[uint64]entry)
 	}
 	h.last++
-	h.entries[h.last] = entry{parent: parent, value: value, turn: make(chan struct{}, 1)}
+	life, end := context.WithCancel(context.Background())
+	h.entries[h.last] = entry{parent: parent, value: value, turn: make(chan struct{}, 1), life: life, end: end}
 	return h.last
 }
 
@@ -67,10 +71,24 @@ func (h *handles) below(parent uint64) (list []uint64) {
 
 // drop is with h.mu held.
 func (h *handles) drop(handle uint64) {
-	if f := h.entries[handle].doc.file; f != nil {
-		_ = f.Close()
+	e, ok := h.entries[handle]
+	if !ok {
+		return
+	}
+	e.end()
+	if e.doc.file != nil {
+		_ = e.doc.file.Close()
 	}
 	delete(h.entries, handle)
+}
+
+// end cancels the calls that are in a handle.
+func (h *handles) end(handle uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e, ok := h.entries[handle]; ok {
+		e.end()
+	}
 }
 
 // holdDocument keeps the file of the document that a port prints, in place of an earlier
@@ -117,28 +135,37 @@ func lookup[T any](h *handles, handle uint64) (T, error) {
 
 // take is lookup for calls that an author sees one at a time. A call that the host has
 // given up may still be running in the author's code; the next one waits for it, so that
-// its answer proves that the module obeys cancellation. leave must be called.
-func take[T any](ctx context.Context, h *handles, handle uint64) (v T, leave func(), err error) {
-	turn := h.turn(handle) // nil, on which nobody waits, if the handle is not open
+// its answer proves that the module obeys cancellation. The call's context is cancelled too
+// when the instance is shut down. leave must be called.
+func take[T any](ctx context.Context, h *handles, handle uint64) (call context.Context, v T, leave func(), err error) {
+	e := h.entry(handle)
 	if v, err = lookup[T](h, handle); err != nil {
-		return v, nil, err
+		return nil, v, nil, err
 	}
 	select {
-	case turn <- struct{}{}:
+	case e.turn <- struct{}{}:
 	case <-ctx.Done():
-		return v, nil, spoolgrpc.ToStatus(spoolerr.As(ctx.Err(), spoolerr.Busy, "handle %d is still in an earlier call", handle))
+		return nil, v, nil, spoolgrpc.ToStatus(spoolerr.As(ctx.Err(), spoolerr.Busy, "handle %d is still in an earlier call", handle))
 	}
 	if _, err := lookup[T](h, handle); err != nil { // the earlier call closed it
-		<-turn
-		return v, nil, err
+		<-e.turn
+		return nil, v, nil, err
 	}
-	return v, func() { <-turn }, nil
+	call, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(e.life, cancel)
+	return call, v, func() {
+		stop()
+		cancel()
+		<-e.turn
+	}, nil
 }
 
-func (h *handles) turn(handle uint64) chan struct{} {
+// entry gives what is known of a handle; of one that is not open nothing, and its turn
+// never comes.
+func (h *handles) entry(handle uint64) entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.entries[handle].turn
+	return h.entries[handle]
 }
 
 func isOptional[T any]() bool {

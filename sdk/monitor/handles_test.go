@@ -23,13 +23,13 @@ func TestTakeClosedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h handles
 		port := h.add(1, nothing{})
-		_, leave, err := take[Port](t.Context(), &h, port)
+		_, _, leave, err := take[Port](t.Context(), &h, port)
 		if err != nil {
 			t.Fatal(err)
 		}
 		waited := make(chan error, 1)
 		go func() {
-			_, _, err := take[Port](t.Context(), &h, port)
+			_, _, _, err := take[Port](t.Context(), &h, port)
 			waited <- err
 		}()
 		synctest.Wait() // the second call is in the queue

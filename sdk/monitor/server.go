@@ -87,7 +87,7 @@ func (s *server) OpenPort(ctx context.Context, r *monitorv2.OpenPortRequest) (*m
 }
 
 func (s *server) StartDocPort(ctx context.Context, r *monitorv2.StartDocPortRequest) (*monitorv2.StartDocPortResponse, error) {
-	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
+	ctx, p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func docFromProto(d *monitorv2.Doc) spool.Doc {
 }
 
 func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (*monitorv2.WritePortResponse, error) {
-	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
+	ctx, p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *server) WritePort(ctx context.Context, r *monitorv2.WritePortRequest) (
 }
 
 func (s *server) EndDocPort(ctx context.Context, r *monitorv2.EndDocPortRequest) (*monitorv2.EndDocPortResponse, error) {
-	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
+	ctx, p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (s *server) EndDocPort(ctx context.Context, r *monitorv2.EndDocPortRequest)
 }
 
 func (s *server) ClosePort(ctx context.Context, r *monitorv2.ClosePortRequest) (*monitorv2.ClosePortResponse, error) {
-	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
+	_, p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}
@@ -164,17 +164,20 @@ func (s *server) Shutdown(ctx context.Context, r *monitorv2.ShutdownRequest) (*m
 }
 
 // closePorts closes the ports of an instance that are open, some at a time: closing one may
-// take a word to its device. A call that is still in one is waited for.
+// take a word to its device. A call that is still in one is cancelled, and waited for.
 func (s *server) closePorts(ctx context.Context, monitor uint64) error {
 	const together = 16
 	open := s.handles.below(monitor)
+	for _, handle := range open {
+		s.handles.end(handle)
+	}
 	var next atomic.Int64
 	var all sync.WaitGroup
 	errs := make([]error, len(open))
 	for range min(together, len(open)) {
 		all.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(open)); i = next.Add(1) - 1 {
-				p, leave, err := take[Port](ctx, &s.handles, open[i])
+				_, p, leave, err := take[Port](ctx, &s.handles, open[i])
 				if err != nil {
 					continue // it is an Xcv channel, or has just been closed
 				}

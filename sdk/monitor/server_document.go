@@ -52,7 +52,7 @@ func (s *server) write(ctx context.Context, p Port, r *monitorv2.WritePortReques
 
 // PrintDocPort is the host's short way for small documents: one call instead of three.
 func (s *server) PrintDocPort(ctx context.Context, r *monitorv2.PrintDocPortRequest) (*monitorv2.PrintDocPortResponse, error) {
-	p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
+	ctx, p, leave, err := take[Port](ctx, &s.handles, r.GetPort())
 	if err != nil {
 		return nil, err
 	}

@@ -380,3 +380,55 @@ func TestOneCallAtATime(t *testing.T) {
 		t.Errorf("a call after Close:\n%s", text)
 	}
 }
+
+// closing is a port that says whether Close could still do something.
+type closing struct {
+	plainPort
+	live chan bool
+}
+
+func (p *closing) Close(ctx context.Context) error {
+	p.live <- ctx.Err() == nil
+	return nil
+}
+
+// TestShutdownCancels: a document that is stuck at its device does not keep Shutdown waiting.
+func TestShutdownCancels(t *testing.T) {
+	entered := make(chan struct{})
+	port := &closing{plainPort: plainPort{journal: &journal{}}, live: make(chan bool, 1)}
+	port.write = func(ctx context.Context, _ []byte) (int, error) {
+		close(entered)
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	c := initialized(t, joined(t, starts(&plain{journal: &journal{}, port: port})), "A")
+	ctx := deadline(t)
+	p, err := c.OpenPort(ctx, "P")
+	check(t, err)
+	check(t, p.StartDoc(ctx, spool.Doc{}))
+	written := make(chan error, 1)
+	go func() {
+		_, err := p.Write(ctx, []byte("abc"))
+		written <- err
+	}()
+	<-entered
+	check(t, c.Shutdown(ctx))
+	if err := <-written; err == nil {
+		t.Error("the write says that it was done")
+	}
+	if !<-port.live {
+		t.Error("Close was called with a context that had ended")
+	}
+}
+
+// TestClosePortIsLive: what closes a port has all its time for that.
+func TestClosePortIsLive(t *testing.T) {
+	port := &closing{plainPort: plainPort{journal: &journal{}}, live: make(chan bool, 1)}
+	c := initialized(t, joined(t, starts(&plain{journal: &journal{}, port: port})), "A")
+	p, err := c.OpenPort(deadline(t), "P")
+	check(t, err)
+	check(t, p.Close(deadline(t)))
+	if !<-port.live {
+		t.Error("Close was called with a context that had ended")
+	}
+}

@@ -64,6 +64,10 @@ func TestReadyAndChanged(t *testing.T) {
 	}
 	change("A")
 	for _, changes := range []bool{false, true} {
+		// This node knows of what was written so far: else it could only be careful, and read all anew.
+		if err := ours.View(t.Context(), func(store.Tx) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
 		ahead, err := h.cluster.prepare(t.Context(), cluster.Spooler{Name: name})
 		if err != nil {
 			t.Fatal(err)

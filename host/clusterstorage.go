@@ -118,7 +118,7 @@ func (s *storageWatch) look(ctx context.Context) {
 	case causeOf(before) == causeOf(text):
 		return
 	case text != "":
-		s.say(eventlog.Error, "this node can take no jobs for cluster spoolers: "+text)
+		s.say(eventlog.Error, "this node cannot take jobs for cluster spoolers as it should: "+text)
 	default:
 		s.say(eventlog.Info, "shared directory "+s.dir+" can be used again, after "+s.now().Sub(since).Round(time.Second).String())
 	}

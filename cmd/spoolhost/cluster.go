@@ -193,7 +193,7 @@ func showCluster(b *strings.Builder, st *apiv1.GetClusterResponse, now time.Time
 			fmt.Fprintf(b, "\n%s: %s\n", clean(m.GetNode()), clean(m.GetProblem()))
 		}
 		if m.GetStorageProblem() != "" {
-			fmt.Fprintf(b, "\n%s: takes no jobs for cluster spoolers: %s\n", clean(m.GetNode()), clean(m.GetStorageProblem()))
+			fmt.Fprintf(b, "\n%s: does not take jobs for cluster spoolers as it should: %s\n", clean(m.GetNode()), clean(m.GetStorageProblem()))
 		}
 	}
 }

@@ -52,7 +52,7 @@ func storageText(nodes []*apiv1.ClusterNode) *strings.Builder {
 	var b strings.Builder
 	for _, n := range nodes {
 		if n.GetStorageProblem() != "" {
-			fmt.Fprintf(&b, "\n%s: takes no jobs for cluster spoolers: %s\n", clean(n.GetName()), clean(n.GetStorageProblem()))
+			fmt.Fprintf(&b, "\n%s: does not take jobs for cluster spoolers as it should: %s\n", clean(n.GetName()), clean(n.GetStorageProblem()))
 		}
 	}
 	return &b

@@ -242,7 +242,7 @@ func (w *world) cannotShare() {
 	for _, question := range [][]string{{"cluster", "status"}, {"node", "list"}, {"spooler", "show", "ALPHA"}, {"why", "spooler", "ALPHA"}, {"why", "printer", "kept", "--spooler", "ALPHA"}} {
 		w.until("node 3 says it by "+question[0], func() string {
 			out, _ := w.at(3, question...)
-			if strings.Contains(out, "n2") && strings.Contains(out, "takes no jobs") && strings.Contains(out, "mounted read-only; mount it read-write") {
+			if strings.Contains(out, "n2") && strings.Contains(out, "does not take jobs") && strings.Contains(out, "mounted read-only; mount it read-write") {
 				return ""
 			}
 			return out
@@ -252,7 +252,7 @@ func (w *world) cannotShare() {
 	w.until("it is over", func() string {
 		told, _ := w.at(2, "events", "--id", "713")
 		list, _ := w.at(3, "node", "list")
-		if strings.Contains(told, "can be used again") && !strings.Contains(list, "takes no jobs") {
+		if strings.Contains(told, "can be used again") && !strings.Contains(list, "does not take jobs") {
 			return ""
 		}
 		return told + list

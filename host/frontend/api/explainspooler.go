@@ -62,11 +62,11 @@ func storageProblems(v cluster.View) (problems []string) {
 	for _, text := range slices.Sorted(maps.Keys(who)) {
 		switch nodes := who[text]; {
 		case len(nodes) == len(v.Members):
-			problems = append(problems, "no node takes jobs for cluster spoolers: "+text)
+			problems = append(problems, "no node takes jobs for cluster spoolers as it should: "+text)
 		case len(nodes) == 1:
-			problems = append(problems, "node "+nodes[0]+" takes no jobs for cluster spoolers: "+text)
+			problems = append(problems, "node "+nodes[0]+" does not take jobs for cluster spoolers as it should: "+text)
 		default:
-			problems = append(problems, "nodes "+strings.Join(nodes, ", ")+" take no jobs for cluster spoolers: "+text)
+			problems = append(problems, "nodes "+strings.Join(nodes, ", ")+" do not take jobs for cluster spoolers as they should: "+text)
 		}
 	}
 	return problems

@@ -9,11 +9,14 @@ import (
 )
 
 // CollectLess lets the garbage collector of a small process run less often: up to a heap of
-// so many bytes, memory is cheaper than processor time. A heap of which more than a third
-// is in use is collected as usual. It leaves a GOGC of the operator's alone, and goes on
-// until ctx ends.
+// so many bytes, memory is cheaper than processor time. While the process starts it is half
+// of that: it may be about to need much. A heap of which more than a quarter is in use is
+// collected as usual. It leaves a GOGC of the operator's alone, and goes on until ctx ends.
 func CollectLess(ctx context.Context, heap uint64) {
-	const usual, most = 100, 400
+	const (
+		usual, most = 100, 400
+		started     = time.Second
+	)
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -24,9 +27,12 @@ func CollectLess(ctx context.Context, heap uint64) {
 		if live[0].Value.Kind() != metrics.KindUint64 {
 			return // of another Go
 		}
-		percent := usual
-		if size := max(live[0].Value.Uint64(), 1); size < heap/3 {
-			percent = int(min(100*(heap-size)/size, most))
+		percent, goal := usual, heap
+		if pause < started {
+			goal /= 2
+		}
+		if size := max(live[0].Value.Uint64(), 1); size < heap/4 {
+			percent = int(min(100*(goal-size)/size, most))
 		}
 		if percent != set { // it stops all goroutines for a moment
 			debug.SetGCPercent(percent)

@@ -16,7 +16,7 @@ import (
 // follower takes the job that the port would print next, and opens its document; nil if
 // there is none, or if the port has to be released first.
 func (a *attempt) follower(ctx context.Context, r job.Result) *attempt {
-	if r.Outcome != job.Sent || len(a.job.Documents) > 1 || a.job.Copies > 1 {
+	if r.Outcome != job.Sent || len(a.job.Documents) > 1 || a.job.Copies > 1 || a.spooler.recovers() > 0 {
 		return nil
 	}
 	next := a.takeNext()

@@ -49,6 +49,7 @@ func (s *Spooler) runAttempts(p *port, first *attempt) {
 		}
 		a.over()
 	}
+	s.takeTurn()
 	s.release(s.lifetime(), p)
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/time/rate"
 
 	"github.com/spoolhost/spoolhost/host/catalog"
 	"github.com/spoolhost/spoolhost/host/document"
@@ -114,6 +115,7 @@ type Spooler struct {
 	configured        []string      // monitors that have settings here
 	early             []*unit       // see ahead.go; those that Run has not taken
 	owned             chan struct{} // closed by Settle
+	recovery          *rate.Limiter // see recovery.go
 
 	launched   chan struct{} // closed when Run has begun to start every monitor
 	risen      chan struct{} // closed when no dormant monitor is to be woken for a printer's port
@@ -166,6 +168,7 @@ func newSpooler(cfg Config) *Spooler {
 		running: make(map[uint64]*attempt), receiving: make(map[uint64]int),
 		receptions: make(map[string]*reception),
 		toldSoon:   make(map[string]bool), copyTrouble: make(map[string]string),
+		recovery: newRecovery(),
 		launched: make(chan struct{}), risen: make(chan struct{}), ending: make(chan struct{}), owned: make(chan struct{}),
 	}
 	if cfg.NewLoader != nil {

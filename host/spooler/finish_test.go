@@ -33,7 +33,7 @@ func TestStopWithAFailingStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Spooler{cfg: Config{Queue: queue, Logger: hclog.NewNullLogger()}, stopping: true}
+	s := &Spooler{cfg: Config{Queue: queue, Local: true, Logger: hclog.NewNullLogger()}, stopping: true}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	(&attempt{spooler: s, job: &job.Job{ID: 1}}).finish(ctx, job.Result{Outcome: job.Sent})

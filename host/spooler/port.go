@@ -169,8 +169,8 @@ func (s *Spooler) putRight(ports []*port) {
 			for i := next.Add(1) - 1; i < int64(len(ports)); i = next.Add(1) - 1 {
 				began := time.Now()
 				s.putOneRight(ctx, ports[i])
-				if len(ports) > many {
-					s.giveWay(time.Since(began))
+				if len(ports) > many { // nobody waits for these, but for documents, and for ids of jobs
+					s.pause(min(3*time.Since(began), 10*time.Millisecond))
 				}
 			}
 		})
@@ -185,17 +185,6 @@ func (s *Spooler) putOneRight(ctx context.Context, p *port) {
 		_, _ = s.ensureOpen(ctx, p)
 	}
 	s.release(ctx, p)
-}
-
-// giveWay leaves the processor to what somebody waits for: nobody waits for the ports of a
-// spooler that has just come, but for its documents, and for others that are being accepted.
-func (s *Spooler) giveWay(took time.Duration) {
-	t := time.NewTimer(min(3*took, 10*time.Millisecond))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.ending:
-	}
 }
 
 func (s *Spooler) reserveWrong(p *port) bool {

@@ -35,7 +35,12 @@ func (s *Spooler) takeTurn() {
 	if most == 0 {
 		return
 	}
-	t := time.NewTimer(min(s.recovery.Reserve().Delay(), most))
+	s.pause(min(s.recovery.Reserve().Delay(), most))
+}
+
+// pause waits, but not beyond the spooler's end.
+func (s *Spooler) pause(d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
